@@ -1,0 +1,27 @@
+/**
+ * The one feed that everything live hangs on. `revision` rises with every commit of the store. The LRU evicts on it,
+ * parked requests are re-decided on it.
+ */
+export type Change =
+  | {
+      readonly kind: 'device'
+      readonly revision: number
+      readonly user: string
+      /** Folded device id, see `deviceKey`. */
+      readonly deviceKey: string
+    }
+  | {
+      readonly kind: 'user'
+      readonly revision: number
+      readonly user: string
+      /** Every name of the user before and after the change, lower case. */
+      readonly names: readonly string[]
+    }
+  | { readonly kind: 'policy'; readonly revision: number }
+  | { readonly kind: 'sources'; readonly revision: number; readonly complete: boolean }
+  | {
+      readonly kind: 'end-sessions'
+      readonly revision: number
+      readonly user: string
+      readonly deviceKey?: string
+    }
