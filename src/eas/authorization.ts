@@ -1,0 +1,94 @@
+import { EasError } from './errors.ts'
+
+/**
+ * What the Authorization header claims. `probe` carries no usable credential: no header, an empty `Bearer` (how
+ * clients with modern authentication find the authority), or a scheme that authenticates the connection (NTLM,
+ * Negotiate), which a pooled upstream connection must never carry. T-16, T-18
+ */
+export type Credentials =
+  | { readonly kind: 'basic'; readonly authorization: string; readonly logins: readonly string[] }
+  | { readonly kind: 'bearer'; readonly authorization: string; readonly logins: readonly string[] }
+  | { readonly kind: 'probe'; readonly authorization: string | undefined }
+
+const control = /[\u0000-\u001f\u007f-\u009f]/
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const connectionSchemes = /^(?:NTLM|Negotiate)(?: |$)/i
+const token68 = /^[A-Za-z0-9\-._~+/]+=*$/
+
+/**
+ * Reads an Authorization header. `logins` holds the login as each possible reading gives it: Basic credentials may be
+ * UTF-8 or Latin-1, and a server behind may take the other.
+ * @throws {EasError} EAS_AUTHORIZATION_INVALID, EAS_BEARER_UNREADABLE, EAS_BEARER_CONFLICT
+ */
+export function parseAuthorization(header: string | undefined): Credentials {
+  if (header === undefined) return { kind: 'probe', authorization: undefined }
+  if (header === 'Bearer') return { kind: 'probe', authorization: header }
+  if (connectionSchemes.test(header)) return { kind: 'probe', authorization: undefined }
+  if (header.startsWith('Basic ')) {
+    return { kind: 'basic', authorization: header, logins: basicLogins(header.slice(6)) }
+  }
+  if (header.startsWith('Bearer ')) {
+    return { kind: 'bearer', authorization: header, logins: [bearerLogin(header.slice(7))] }
+  }
+  throw new EasError('EAS_AUTHORIZATION_INVALID', 'expected "Basic " or "Bearer " and one credential')
+}
+
+function basicLogins(credential: string): string[] {
+  const bytes = Buffer.from(credential, 'base64')
+  if (bytes.toString('base64') !== credential) {
+    throw new EasError('EAS_AUTHORIZATION_INVALID', 'the Basic credential is not canonical base64')
+  }
+  const latin1 = bytes.toString('latin1')
+  const readings = [latin1]
+  // every byte below 80: both readings are the same text
+  if (/[\u0080-\u00ff]/.test(latin1)) {
+    try {
+      readings.unshift(utf8.decode(bytes))
+    } catch {
+      // not UTF-8, so Latin-1 is the one reading
+    }
+  }
+  const logins = readings.map((reading) => {
+    const colon = reading.indexOf(':')
+    return colon > 0 ? reading.slice(0, colon) : ''
+  })
+  // C1 controls are ordinary bytes of a UTF-8 text read as Latin-1: judge them in the first reading only
+  if (logins.includes('') || control.test(readings[0] ?? '') || logins.some((login) => login.length > 320)) {
+    throw new EasError(
+      'EAS_AUTHORIZATION_INVALID',
+      'expected base64 of user:password without control characters',
+    )
+  }
+  return logins
+}
+
+/** The claims of an access token that name its user. A token is verified by the backend, or by keys where configured. T-19 */
+function bearerLogin(token: string): string {
+  if (!token68.test(token)) throw new EasError('EAS_AUTHORIZATION_INVALID', 'malformed Bearer token')
+  const parts = token.split('.')
+  let claims: unknown
+  try {
+    claims =
+      parts.length === 3 ? JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8')) : undefined
+  } catch {
+    claims = undefined
+  }
+  if (typeof claims !== 'object' || claims === null) {
+    throw new EasError('EAS_BEARER_UNREADABLE', 'the token is no JWT, so it names no user')
+  }
+  const named = new Map(Object.entries(claims))
+  const users = new Set<string>()
+  for (const claim of ['upn', 'unique_name', 'preferred_username']) {
+    const value: unknown = named.get(claim)
+    if (value === undefined) continue
+    if (typeof value !== 'string' || value === '' || value.length > 320 || control.test(value)) {
+      throw new EasError('EAS_BEARER_UNREADABLE', `the claim ${claim} is not a user name`)
+    }
+    users.add(value.toLowerCase())
+  }
+  const [user, ...others] = users
+  if (user === undefined) throw new EasError('EAS_BEARER_UNREADABLE', 'the token names no user')
+  if (others.length > 0)
+    throw new EasError('EAS_BEARER_CONFLICT', 'two claims of the token name different users')
+  return user
+}
