@@ -1,4 +1,5 @@
 import { EasError } from './errors.ts'
+import { decodeUtf8, hasControl } from './text.ts'
 
 /**
  * What the Authorization header claims. `probe` carries no usable credential: no header, an empty `Bearer` (how
@@ -10,8 +11,6 @@ export type Credentials =
   | { readonly kind: 'bearer'; readonly authorization: string; readonly logins: readonly string[] }
   | { readonly kind: 'probe'; readonly authorization: string | undefined }
 
-const control = /[\u0000-\u001f\u007f-\u009f]/
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const connectionSchemes = /^(?:NTLM|Negotiate)(?: |$)/i
 const token68 = /^[A-Za-z0-9\-._~+/]+=*$/
 
@@ -42,18 +41,15 @@ function basicLogins(credential: string): string[] {
   const readings = [latin1]
   // every byte below 80: both readings are the same text
   if (/[\u0080-\u00ff]/.test(latin1)) {
-    try {
-      readings.unshift(utf8.decode(bytes))
-    } catch {
-      // not UTF-8, so Latin-1 is the one reading
-    }
+    const asUtf8 = decodeUtf8(bytes)
+    if (asUtf8 !== undefined) readings.unshift(asUtf8)
   }
   const logins = readings.map((reading) => {
     const colon = reading.indexOf(':')
     return colon > 0 ? reading.slice(0, colon) : ''
   })
   // C1 controls are ordinary bytes of a UTF-8 text read as Latin-1: judge them in the first reading only
-  if (logins.includes('') || control.test(readings[0] ?? '') || logins.some((login) => login.length > 320)) {
+  if (logins.includes('') || hasControl(readings[0] ?? '') || logins.some((login) => login.length > 320)) {
     throw new EasError(
       'EAS_AUTHORIZATION_INVALID',
       'expected base64 of user:password without control characters',
@@ -81,7 +77,7 @@ function bearerLogin(token: string): string {
   for (const claim of ['upn', 'unique_name', 'preferred_username']) {
     const value: unknown = named.get(claim)
     if (value === undefined) continue
-    if (typeof value !== 'string' || value === '' || value.length > 320 || control.test(value)) {
+    if (typeof value !== 'string' || value === '' || value.length > 320 || hasControl(value)) {
       throw new EasError('EAS_BEARER_UNREADABLE', `the claim ${claim} is not a user name`)
     }
     users.add(value.toLowerCase())

@@ -3,11 +3,10 @@ import { deviceIdFromBytes } from './device-id.ts'
 import { EasError } from './errors.ts'
 import { checkDeviceId, checkDeviceType, checkUser } from './plain-query.ts'
 import type { EasQuery } from './query.ts'
+import { decodeUtf8, hasControl } from './text.ts'
 import { versionFromByte } from './versions.ts'
 
 const alphabet = /^[A-Za-z0-9+/]+={0,2}$/
-const control = /[\u0000-\u001f\u007f-\u009f]/
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const tagOptions = 7
 const tagUser = 8
@@ -91,13 +90,9 @@ function readParameters(bytes: Buffer, start: number): { user: string | undefine
 }
 
 function decodeText(value: Buffer, offset: number): string {
-  let text: string
-  try {
-    text = utf8.decode(value)
-  } catch {
-    throw new EasError('EAS_VALUE_ENCODING', 'the value is not UTF-8', offset)
-  }
-  if (control.test(text) || text.includes('%')) {
+  const text = decodeUtf8(value)
+  if (text === undefined) throw new EasError('EAS_VALUE_ENCODING', 'the value is not UTF-8', offset)
+  if (hasControl(text) || text.includes('%')) {
     throw new EasError('EAS_VALUE_ENCODING', 'a control character or percent-encoding in a value', offset)
   }
   return text

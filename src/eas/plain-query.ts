@@ -2,6 +2,7 @@ import { commandFromName } from './commands.ts'
 import { isDeviceId } from './device-id.ts'
 import { EasError } from './errors.ts'
 import type { EasQuery } from './query.ts'
+import { decodeUtf8, hasControl } from './text.ts'
 
 /** The parameters of [MS-ASHTTP] 2.2.1.1.1.2.1 and the two withdrawn ones; anything else is refused. T-05 */
 const parameters = new Map(
@@ -24,10 +25,8 @@ const parameters = new Map(
 // What RFC 3986 allows in a query, less what some server splits at or decodes in its own way: ; + [ ] and a second ?
 const forbiddenCharacter = /[^A-Za-z0-9\-._~!$&'()*,:@/=%]/
 const name = /^[A-Za-z]+$/
-const control = /[\u0000-\u001f\u007f-\u009f]/
 const visibleAscii = /^[\x21-\x7e]+$/
 const looksBase64 = /^[A-Za-z0-9+/]{8,}={0,2}$/
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The parameters of a plain query by their canonical name, each decoded once. T-03, T-04, T-05 */
 export function plainParameters(query: string): Map<string, string> {
@@ -87,13 +86,9 @@ function decodeValue(text: string, offset: number): string {
     bytes.push(Number.parseInt(hex, 16))
     index += 2
   }
-  let value: string
-  try {
-    value = utf8.decode(Uint8Array.from(bytes))
-  } catch {
-    throw new EasError('EAS_VALUE_ENCODING', 'the value is not UTF-8', offset)
-  }
-  if (value.includes('%') || control.test(value)) {
+  const value = decodeUtf8(Uint8Array.from(bytes))
+  if (value === undefined) throw new EasError('EAS_VALUE_ENCODING', 'the value is not UTF-8', offset)
+  if (value.includes('%') || hasControl(value)) {
     throw new EasError(
       'EAS_VALUE_ENCODING',
       'the value is encoded twice or holds a control character',
