@@ -10,7 +10,7 @@ interface OpenElement {
 }
 
 /**
- * Decodes a whole WBXML document. [MS-ASWBXML] 2.1, T-08, T-47. Strict, since it feeds code that answers: what has two
+ * Decodes a whole WBXML document. [MS-ASWBXML], T-08, T-47. Strict, since it feeds code that answers: what has two
  * readings is refused. Page switches are taken between any two tokens, as real clients write them before an END too.
  * OPAQUE content is a view of `bytes`: copy it to keep it longer than them.
  * @throws {EasError} with the byte offset: EAS_WBXML_HEADER, EAS_WBXML_TRUNCATED, EAS_WBXML_TOKEN (unknown page or

@@ -4,7 +4,7 @@ import { wbxmlHeader, wireByte } from './wire.ts'
 
 /**
  * Encodes a document, always in the same form: a page switch only where the page changes, the content bit only where
- * there is content, strings as STR_I, bytes as OPAQUE. [MS-ASWBXML] 2.1. Half a surrogate pair becomes U+FFFD.
+ * there is content, strings as STR_I, bytes as OPAQUE. [MS-ASWBXML]. Half a surrogate pair becomes U+FFFD.
  * @throws {TypeError} for a name that stands in no code page, and for text with a NUL, which would end it and let the
  *   rest of it be read as tags
  */

@@ -13,7 +13,7 @@ import { defaultLimits, hexByte, WbxmlCursor, type WireToken } from './wire.ts'
 export type WbxmlVisitor = (name: QualifiedName, depth: number, text: () => string) => boolean
 
 /**
- * Walks a document that is only looked at and forwarded as it is. [MS-ASWBXML] 2.1. Lenient where the decoder is strict:
+ * Walks a document that is only looked at and forwarded as it is. [MS-ASWBXML]. Lenient where the decoder is strict:
  * unknown pages and tokens are visited like known ones, text need not be UTF-8, and a document that cannot be read on
  * just ends the walk. Never throws of itself, keeps no tree, and stops at the default token limit (T-47).
  * @returns true if the root was read to its end or the visitor had seen enough, false if the walk broke off

@@ -1,9 +1,9 @@
 import { EasError, type EasErrorCode } from '../errors.ts'
 
-/** The bytes that every EAS body starts with: version 1.3, public id 1, UTF-8, no string table. [MS-ASWBXML] 2.1.1 */
+/** The bytes that every EAS body starts with: version 1.3, public id 1, UTF-8, no string table. [MS-ASWBXML] */
 export const wbxmlHeader = [0x03, 0x01, 0x6a, 0x00] as const
 
-/** The bytes that EAS uses of WBXML's global tokens, and the bits of a tag byte. [MS-ASWBXML] 2.1.2 */
+/** The bytes that EAS uses of WBXML's global tokens, and the bits of a tag byte. [MS-ASWBXML] */
 export const wireByte = {
   switchPage: 0x00,
   end: 0x01,
@@ -86,7 +86,7 @@ export class WbxmlCursor {
     return true
   }
 
-  /** Reads one token. [MS-ASWBXML] 2.1.2; everything of WBXML that EAS does not use is a fault. */
+  /** Reads one token. [MS-ASWBXML]; everything of WBXML that EAS does not use is a fault. */
   next(): WireToken {
     this.tokenOffset = this.offset
     const byte = this.bytes[this.offset]
