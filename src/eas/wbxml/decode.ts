@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { EasError } from '../errors.ts'
+import { EasError, type EasErrorCode } from '../errors.ts'
 import { codePageCount, tagName } from './code-pages.ts'
 import type { QualifiedName, WbxmlContent, WbxmlElement } from './element.ts'
 import { defaultLimits, hexByte, WbxmlCursor, type WbxmlLimits } from './wire.ts'
@@ -84,6 +84,6 @@ function opaqueView({ bytes, valueStart, valueEnd }: WbxmlCursor): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + valueStart, valueEnd - valueStart)
 }
 
-function fault(cursor: WbxmlCursor, code: EasError['code'], message: string): EasError {
+function fault(cursor: WbxmlCursor, code: EasErrorCode, message: string): EasError {
   return new EasError(code, message, cursor.tokenOffset)
 }

@@ -34,6 +34,8 @@ export const defaultLimits: WbxmlLimits = { maxBytes: 16 * 1024 * 1024, maxDepth
 /** What {@link WbxmlCursor.next} has read; `fault` is the last thing that a cursor gives. */
 export type WireToken = 'tag' | 'end' | 'string' | 'opaque' | 'page' | 'fault'
 
+/** Of the header, the byte with the length of the string table. */
+const stringTableLengthAt = 3
 const maxIntegerBytes = 5
 const maxInteger = 0xff_ff_ff_ff
 
@@ -77,7 +79,7 @@ export class WbxmlCursor {
       if (byte !== expected) {
         this.tokenOffset = this.offset
         if (byte === undefined) this.#fault('EAS_WBXML_TRUNCATED', 'the header is cut short')
-        else if (this.offset === 3) this.#fault('EAS_WBXML_UNSUPPORTED', 'a string table is not allowed')
+        else if (this.offset === stringTableLengthAt) this.#fault('EAS_WBXML_UNSUPPORTED', 'a string table is not allowed')
         else this.#fault('EAS_WBXML_HEADER', 'not the header of WBXML 1.3 in UTF-8')
         return false
       }
