@@ -79,7 +79,8 @@ export class WbxmlCursor {
       if (byte !== expected) {
         this.tokenOffset = this.offset
         if (byte === undefined) this.#fault('EAS_WBXML_TRUNCATED', 'the header is cut short')
-        else if (this.offset === stringTableLengthAt) this.#fault('EAS_WBXML_UNSUPPORTED', 'a string table is not allowed')
+        else if (this.offset === stringTableLengthAt)
+          this.#fault('EAS_WBXML_UNSUPPORTED', 'a string table is not allowed')
         else this.#fault('EAS_WBXML_HEADER', 'not the header of WBXML 1.3 in UTF-8')
         return false
       }
