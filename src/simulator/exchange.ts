@@ -1,0 +1,243 @@
+import { randomInt } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Answer } from './answer.ts'
+import { autodiscoverJson, autodiscoverXml } from './autodiscover.ts'
+import type { ServerBehaviour } from './context.ts'
+import { authenticate, claimedName } from './credentials.ts'
+import type { Device } from './device.ts'
+import { dispatch } from './dispatch.ts'
+import type { Fault, HttpHandler, HttpRequest } from './http-server.ts'
+import { createHttpServer } from './http-server.ts'
+import type { Mailbox } from './mailbox.ts'
+import type { MessageDraft } from './message.ts'
+import type { Account, SimulatedUser } from './organization.ts'
+import { Organization } from './organization.ts'
+import { readRequestLine } from './query.ts'
+import type { ServerVersion } from './versions.ts'
+import { negotiationHeaders, offeredVersions } from './versions.ts'
+
+export type { SimulatedUser } from './organization.ts'
+export type { Attachment, MessageDraft } from './message.ts'
+
+/** How a simulated Exchange is set up. */
+export interface SimulatorOptions {
+  readonly users: readonly SimulatedUser[]
+  /** Sent as MS-Server-ActiveSync; default 15.2. */
+  readonly serverVersion?: ServerVersion
+  /** Default: what that server offers. */
+  readonly protocolVersions?: readonly string[]
+  /** Ask devices for a policy key; default true. */
+  readonly requireProvisioning?: boolean
+  /** Ask for Provision by HTTP 449 at every version; default false: from 14.0 by status 142 and 144. */
+  readonly alwaysHttp449?: boolean
+  /** Bounds of Ping and Sync heartbeats; default 60 and 3540. */
+  readonly minHeartbeatSeconds?: number
+  readonly maxHeartbeatSeconds?: number
+  /** Of the Basic challenge; default the name of the host asked. */
+  readonly realm?: string
+  /** A challenge of modern authentication, `Bearer client_id="…", authorization_uri="…"`; default none. */
+  readonly bearerChallenge?: string
+  /** Tokens that are accepted, each with the UPN of its user. */
+  readonly bearerTokens?: ReadonlyMap<string, string>
+  /** How long a wrong credential takes to be refused; default 0. */
+  readonly loginDelayMs?: number
+  /** Milliseconds since the epoch, for dates of mail and age filters; default the clock. */
+  readonly now?: () => number
+}
+
+/** What reached the server, whether it was answered or not. */
+export interface RecordedRequest {
+  readonly method: string
+  /** As received, byte for byte. */
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  /** The user of the credential by UPN; a name that is not known stays as claimed. */
+  readonly user: string | undefined
+  readonly deviceId: string | undefined
+  readonly command: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** How a device answered a wipe: 1 done, 2 failed. */
+export interface RecordedWipe {
+  readonly user: string
+  readonly deviceId: string
+  readonly status: number
+}
+
+/** A running Exchange, and the hands of a test on it. Users may be named by UPN, domain name or bare name. */
+export interface Simulator {
+  /** @param port default 0, any free one. Gives the base URL without a slash at its end. */
+  listen(port?: number, host?: string): Promise<{ readonly url: string }>
+  /** Ends every connection, parked requests too. */
+  close(): Promise<void>
+  /** Puts a message into the user's inbox: parked Pings and Syncs are answered. */
+  deliver(user: string, message: MessageDraft): void
+  /** Asks for a wipe of a device that has been here before. */
+  requestWipe(user: string, deviceId: string): void
+  mailbox(user: string): Mailbox
+  /** What the server knows of a device; undefined before its first command and after its wipe. */
+  device(user: string, deviceId: string): Device | undefined
+  /** The last 1000, oldest first. */
+  readonly requests: readonly RecordedRequest[]
+  readonly wipes: readonly RecordedWipe[]
+  /** The next requests get this status and nothing is done: `failNext(1, 503, { 'Retry-After': '5' })`. */
+  failNext(count: number, status: number, headers?: Readonly<Record<string, string>>): void
+  /** The next requests are looked at later. */
+  delayNext(count: number, delayMs: number): void
+}
+
+const maxRecorded = 1000
+const easPath = '/Microsoft-Server-ActiveSync'
+/** Also the forms in Exchange's own logs (protocol.md section 1). */
+const easPaths = /^\/microsoft-server-activesync(?:(?:\/proxy)?\/default\.eas|\/)?$/i
+
+/** Makes an Exchange with these users. Nothing listens before `listen`. */
+export function createSimulator(options: SimulatorOptions): Simulator {
+  const now = options.now ?? Date.now
+  const serverVersion = options.serverVersion ?? '15.2'
+  const behaviour: ServerBehaviour = {
+    protocolVersions: options.protocolVersions ?? offeredVersions[serverVersion],
+    requireProvisioning: options.requireProvisioning ?? true,
+    alwaysHttp449: options.alwaysHttp449 ?? false,
+    minHeartbeatSeconds: options.minHeartbeatSeconds ?? 60,
+    maxHeartbeatSeconds: options.maxHeartbeatSeconds ?? 3540,
+  }
+  const organization = new Organization(options.users, now)
+  const bearerTokens = options.bearerTokens ?? new Map<string, string>()
+  const requests: RecordedRequest[] = []
+  const wipes: RecordedWipe[] = []
+  const faults: Fault[] = []
+  const delaysMs: number[] = []
+  let baseUrl = ''
+  // Begins anywhere, so that a key from before a restart does not fit by chance.
+  let lastKey = randomInt(1_000_000_000)
+  const nextKey = (): string => String(++lastKey)
+
+  const handler: HttpHandler = {
+    onArrival: (message) => {
+      const { method = '', url = '', headers } = message
+      const claimed = claimedName(headers.authorization)
+      const account = authenticate(organization, bearerTokens, headers.authorization)
+      if (requests.length >= maxRecorded) requests.shift()
+      const user = account?.upn ?? claimed
+      requests.push({ method, url, headers, user, ...claimedDevice(url, headers), at: now() })
+    },
+    takeFault: () => faults.shift(),
+    takeDelayMs: () => delaysMs.shift() ?? 0,
+    answer: (request) => route(request),
+    commonHeaders: (answer) => ({
+      ...(answer.status === 401 ? { 'WWW-Authenticate': challenges(options) } : {}),
+      'MS-Server-ActiveSync': serverVersion,
+    }),
+  }
+
+  async function route(request: HttpRequest): Promise<Answer | undefined> {
+    const path = request.path.toLowerCase()
+    const easUrl = baseUrl + easPath
+    if (path === `${easPath.toLowerCase()}/healthcheck.htm`) {
+      const body = Buffer.from(`200 OK<br/>${request.headers.host ?? ''}`)
+      return { status: 200, contentType: 'text/html', body }
+    }
+    if (path === '/autodiscover/autodiscover.json')
+      return autodiscoverJson(organization, request.query, easUrl)
+    const isAutodiscover = path === '/autodiscover/autodiscover.xml'
+    if (!isAutodiscover && !easPaths.test(path)) return { status: 404 }
+    const account = authenticate(organization, bearerTokens, request.headers.authorization)
+    if (account === undefined) {
+      await delay(options.loginDelayMs ?? 0, undefined, { signal: request.gone })
+      return { status: 401 }
+    }
+    if (isAutodiscover) return autodiscoverXml(organization, account, request.body, easUrl)
+    return easAnswer(request, account)
+  }
+
+  function easAnswer(request: HttpRequest, account: Account): Answer | Promise<Answer | undefined> {
+    if (request.method === 'OPTIONS') {
+      const headers = {
+        Allow: 'OPTIONS,POST',
+        Public: 'OPTIONS,POST',
+        ...negotiationHeaders(behaviour.protocolVersions),
+      }
+      return { status: 200, headers, contentType: 'text/html' }
+    }
+    if (request.method !== 'POST') return { status: 501 }
+    const line = readRequestLine(request.query, request.headers)
+    const device = organization.device(account, line.deviceId, line.deviceType)
+    const { body, gone } = request
+    const onWipe = (status: number): void => {
+      wipes.push({ user: account.upn, deviceId: device.deviceId, status })
+    }
+    const version = line.protocolVersion
+    return dispatch({
+      organization,
+      behaviour,
+      account,
+      device,
+      request: line,
+      version,
+      body,
+      gone,
+      nextKey,
+      onWipe,
+    })
+  }
+
+  const server = createHttpServer(handler)
+  return {
+    requests,
+    wipes,
+    listen: async (port = 0, host = '127.0.0.1') => {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, host, resolve)
+      })
+      const { port: bound } = server.address() as AddressInfo
+      baseUrl = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
+      return { url: baseUrl }
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+    deliver: (user, message) => organization.deliver(organization.requireAccount(user), message),
+    requestWipe: (user, deviceId) => {
+      const device = organization.requireAccount(user).devices.get(deviceId.toLowerCase())
+      if (device === undefined) throw new Error(`no such device: ${deviceId}`)
+      device.wipeRequested = true
+    },
+    mailbox: (user) => organization.requireAccount(user).mailbox,
+    device: (user, deviceId) => organization.requireAccount(user).devices.get(deviceId.toLowerCase()),
+    failNext: (count, status, headers = {}) => {
+      for (let i = 0; i < count; i++) faults.push({ status, headers })
+    },
+    delayNext: (count, delayMs) => {
+      for (let i = 0; i < count; i++) delaysMs.push(delayMs)
+    },
+  }
+}
+
+/** What the request line says of device and command, for the record; nothing where it can not be read. */
+function claimedDevice(
+  url: string,
+  headers: IncomingHttpHeaders,
+): Pick<RecordedRequest, 'deviceId' | 'command'> {
+  const question = url.indexOf('?')
+  if (question < 0) return { deviceId: undefined, command: undefined }
+  try {
+    const { deviceId, command } = readRequestLine(url.slice(question + 1), headers)
+    return { deviceId, command }
+  } catch {
+    return { deviceId: undefined, command: undefined }
+  }
+}
+
+/** As IIS sends them: Negotiate and NTLM beside Basic, which EAS clients use. */
+function challenges({ realm, bearerChallenge }: SimulatorOptions): string[] {
+  const basic = `Basic realm="${realm ?? 'exchange'}"`
+  return [...(bearerChallenge === undefined ? [] : [bearerChallenge]), 'Negotiate', 'NTLM', basic]
+}
