@@ -23,8 +23,8 @@ export interface WbxmlLimits {
   /** Elements inside each other, the root being 1. Default 64; EAS itself needs about 10. */
   readonly maxDepth: number
   /**
-   * Tags, ends, strings, opaque values and page switches together. Default 250 000, some 20 ms of work: ten times the
-   * largest Sync of 512 mails, and enough for the hierarchy of a mailbox with 10 000 folders.
+   * Tags, ends, strings, opaque values and page switches together. Default 250 000, some 30 ms of work: several
+   * times a Sync of 512 mails, and enough for the hierarchy of a mailbox with 10 000 folders.
    */
   readonly maxTokens: number
 }
@@ -75,13 +75,8 @@ export class WbxmlCursor {
   /** Reads the four bytes that every document starts with; false if they are others. */
   readHeader(): boolean {
     for (const expected of wbxmlHeader) {
-      const byte = this.bytes[this.offset]
-      if (byte !== expected) {
-        this.tokenOffset = this.offset
-        if (byte === undefined) this.#fault('EAS_WBXML_TRUNCATED', 'the header is cut short')
-        else if (this.offset === stringTableLengthAt)
-          this.#fault('EAS_WBXML_UNSUPPORTED', 'a string table is not allowed')
-        else this.#fault('EAS_WBXML_HEADER', 'not the header of WBXML 1.3 in UTF-8')
+      if (this.bytes[this.offset] !== expected) {
+        this.#headerFault()
         return false
       }
       this.offset += 1
@@ -117,6 +112,13 @@ export class WbxmlCursor {
   /** The error of the last `fault` or of a bad header. */
   error(): EasError {
     return new EasError(this.#faultCode, this.#faultMessage, this.tokenOffset)
+  }
+
+  #headerFault(): void {
+    this.tokenOffset = this.offset
+    if (this.offset === this.bytes.length) this.#fault('EAS_WBXML_TRUNCATED', 'the header is cut short')
+    else if (this.offset < stringTableLengthAt) this.#fault('EAS_WBXML_HEADER', 'not WBXML 1.3 in UTF-8')
+    else this.#fault('EAS_WBXML_UNSUPPORTED', 'a string table is not allowed')
   }
 
   #readPage(): WireToken {
