@@ -1,0 +1,29 @@
+/**
+ * The Android version of the number in a Samsung User-Agent, `SAMSUNG-SM-N900V/101.403`: the major version, then two
+ * digits for the minor and two for the patch where there is one, so 403 is 4.3, 20303 is 2.3.3, 60001 is 6.0.1, 80000
+ * is 8.0.0 and 10 is 10. From 9 on Android has no minor version, so 90000 is 9.
+ * @returns undefined where there is no major version
+ */
+export function unpackSamsungVersion(packed: string): string | undefined {
+  const value = Number(packed)
+  const parts =
+    packed.length <= 2
+      ? [value]
+      : packed.length <= 4
+        ? [Math.floor(value / 100), value % 100]
+        : [Math.floor(value / 10_000), Math.floor(value / 100) % 100, value % 100]
+  const [major = 0, ...rest] = parts
+  if (major < 1) return undefined
+  return major >= 9 && rest.every((part) => part === 0) ? String(major) : parts.join('.')
+}
+
+/** Orders two dotted versions by number, a missing part being 0: negative where the first is older. */
+export function compareVersions(one: string, other: string): number {
+  const left = one.split('.')
+  const right = other.split('.')
+  for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
+    const difference = Number(left[index] ?? 0) - Number(right[index] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return 0
+}

@@ -1,0 +1,53 @@
+/**
+ * The words for a platform. `iOS` stands for iPadOS too; `unknown` where the claims do not tell. A system with no word
+ * here (macOS, MeeGo, Palm OS) is `unknown`.
+ */
+export const platforms = [
+  'iOS',
+  'Android',
+  'Windows',
+  'WindowsPhone',
+  'WindowsMobile',
+  'BlackBerry',
+  'Symbian',
+  'Maemo',
+  'webOS',
+  'Zune',
+  'unknown',
+] as const
+
+export type Platform = (typeof platforms)[number]
+
+/**
+ * Systems that an MDM and a client may name differently without contradiction. `apple` is iOS and iPadOS, the Apple
+ * systems that speak EAS. `other` is a known system outside the three; two of those are not told apart.
+ */
+export type PlatformFamily = 'apple' | 'android' | 'windows' | 'other' | 'unknown'
+
+const familyOfWord: ReadonlyMap<string, PlatformFamily> = new Map([
+  ['ios', 'apple'],
+  ['ipados', 'apple'],
+  ['iphone', 'apple'],
+  ['ipad', 'apple'],
+  ['ipod', 'apple'],
+  ['macos', 'other'],
+  ['macmdm', 'other'],
+  ['linux', 'other'],
+  ['chromeos', 'other'],
+  ['blackberry', 'other'],
+  ['symbian', 'other'],
+  ['maemo', 'other'],
+  ['webos', 'other'],
+  ['zune', 'windows'],
+])
+
+/**
+ * The family of a platform word: ours, or that of an MDM (`iPadOS`, `AndroidForWork`, `Windows10`), in any letter case.
+ * A word that is not known is `unknown`, which contradicts nothing.
+ */
+export function platformFamily(platform: string): PlatformFamily {
+  const word = platform.toLowerCase()
+  if (word.startsWith('android')) return 'android'
+  if (word.startsWith('windows')) return 'windows'
+  return familyOfWord.get(word) ?? 'unknown'
+}
