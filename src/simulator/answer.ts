@@ -30,9 +30,10 @@ export function document(root: WbxmlElement): Answer {
 /** 200 with no body: Sync without changes, SendMail done (protocol.md section 6). */
 export const emptyAnswer: Answer = { status: 200 }
 
-/** An element with text; the tag alone where the text is empty. */
+/** An element with text; the tag alone where the text is empty. A NUL, which would end the text, is left out. */
 export function text(name: QualifiedName, value: string | number): WbxmlElement {
-  return value === '' ? element(name) : element(name, String(value))
+  const content = String(value).replaceAll('\0', '')
+  return content === '' ? element(name) : element(name, content)
 }
 
 /** The commands that are answered, each with the top element of its answer. GetAttachment has none. */

@@ -1,22 +1,20 @@
 import { randomInt } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Answer } from './answer.ts'
-import { autodiscoverJson, autodiscoverXml } from './autodiscover.ts'
 import type { ServerBehaviour } from './context.ts'
 import { authenticate, claimedName } from './credentials.ts'
 import type { Device } from './device.ts'
-import { dispatch } from './dispatch.ts'
-import type { Fault, HttpHandler, HttpRequest } from './http-server.ts'
+import type { Fault, HttpHandler } from './http-server.ts'
 import { createHttpServer } from './http-server.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { MessageDraft } from './message.ts'
 import type { Account, SimulatedUser } from './organization.ts'
 import { Organization } from './organization.ts'
 import { readRequestLine } from './query.ts'
+import type { Exchange } from './routes.ts'
+import { route } from './routes.ts'
 import type { ServerVersion } from './versions.ts'
-import { negotiationHeaders, offeredVersions } from './versions.ts'
+import { offeredVersions } from './versions.ts'
 
 export type { SimulatedUser } from './organization.ts'
 export type { Attachment, MessageDraft } from './message.ts'
@@ -91,9 +89,6 @@ export interface Simulator {
 }
 
 const maxRecorded = 1000
-const easPath = '/Microsoft-Server-ActiveSync'
-/** Also the forms in Exchange's own logs (protocol.md section 1). */
-const easPaths = /^\/microsoft-server-activesync(?:(?:\/proxy)?\/default\.eas|\/)?$/i
 
 /** Makes an Exchange with these users. Nothing listens before `listen`. */
 export function createSimulator(options: SimulatorOptions): Simulator {
@@ -108,6 +103,8 @@ export function createSimulator(options: SimulatorOptions): Simulator {
   }
   const organization = new Organization(options.users, now)
   const bearerTokens = options.bearerTokens ?? new Map<string, string>()
+  const prove = (authorization: string | undefined): Account | undefined =>
+    authenticate(organization, bearerTokens, authorization)
   const requests: RecordedRequest[] = []
   const wipes: RecordedWipe[] = []
   const faults: Fault[] = []
@@ -115,75 +112,32 @@ export function createSimulator(options: SimulatorOptions): Simulator {
   let baseUrl = ''
   // Begins anywhere, so that a key from before a restart does not fit by chance.
   let lastKey = randomInt(1_000_000_000)
-  const nextKey = (): string => String(++lastKey)
+  const exchange: Exchange = {
+    organization,
+    behaviour,
+    prove,
+    loginDelayMs: options.loginDelayMs ?? 0,
+    baseUrl: () => baseUrl,
+    nextKey: () => String(++lastKey),
+    onWipe: (account, device, status) => {
+      wipes.push({ user: account.upn, deviceId: device.deviceId, status })
+    },
+  }
 
   const handler: HttpHandler = {
     onArrival: (message) => {
       const { method = '', url = '', headers } = message
-      const claimed = claimedName(headers.authorization)
-      const account = authenticate(organization, bearerTokens, headers.authorization)
+      const user = prove(headers.authorization)?.upn ?? claimedName(headers.authorization)
       if (requests.length >= maxRecorded) requests.shift()
-      const user = account?.upn ?? claimed
       requests.push({ method, url, headers, user, ...claimedDevice(url, headers), at: now() })
     },
     takeFault: () => faults.shift(),
     takeDelayMs: () => delaysMs.shift() ?? 0,
-    answer: (request) => route(request),
+    answer: (request) => route(exchange, request),
     commonHeaders: (answer) => ({
       ...(answer.status === 401 ? { 'WWW-Authenticate': challenges(options) } : {}),
       'MS-Server-ActiveSync': serverVersion,
     }),
-  }
-
-  async function route(request: HttpRequest): Promise<Answer | undefined> {
-    const path = request.path.toLowerCase()
-    const easUrl = baseUrl + easPath
-    if (path === `${easPath.toLowerCase()}/healthcheck.htm`) {
-      const body = Buffer.from(`200 OK<br/>${request.headers.host ?? ''}`)
-      return { status: 200, contentType: 'text/html', body }
-    }
-    if (path === '/autodiscover/autodiscover.json')
-      return autodiscoverJson(organization, request.query, easUrl)
-    const isAutodiscover = path === '/autodiscover/autodiscover.xml'
-    if (!isAutodiscover && !easPaths.test(path)) return { status: 404 }
-    const account = authenticate(organization, bearerTokens, request.headers.authorization)
-    if (account === undefined) {
-      await delay(options.loginDelayMs ?? 0, undefined, { signal: request.gone })
-      return { status: 401 }
-    }
-    if (isAutodiscover) return autodiscoverXml(organization, account, request.body, easUrl)
-    return easAnswer(request, account)
-  }
-
-  function easAnswer(request: HttpRequest, account: Account): Answer | Promise<Answer | undefined> {
-    if (request.method === 'OPTIONS') {
-      const headers = {
-        Allow: 'OPTIONS,POST',
-        Public: 'OPTIONS,POST',
-        ...negotiationHeaders(behaviour.protocolVersions),
-      }
-      return { status: 200, headers, contentType: 'text/html' }
-    }
-    if (request.method !== 'POST') return { status: 501 }
-    const line = readRequestLine(request.query, request.headers)
-    const device = organization.device(account, line.deviceId, line.deviceType)
-    const { body, gone } = request
-    const onWipe = (status: number): void => {
-      wipes.push({ user: account.upn, deviceId: device.deviceId, status })
-    }
-    const version = line.protocolVersion
-    return dispatch({
-      organization,
-      behaviour,
-      account,
-      device,
-      request: line,
-      version,
-      body,
-      gone,
-      nextKey,
-      onWipe,
-    })
   }
 
   const server = createHttpServer(handler)

@@ -83,8 +83,10 @@ export class Mailbox {
     return folder
   }
 
-  updateFolder(folder: Folder, parentId: string, displayName: string): void {
-    this.#folders.set(folder.serverId, { ...folder, parentId, displayName })
+  updateFolder(folder: Folder, parentId: string, displayName: string): Folder {
+    const updated = { ...folder, parentId, displayName }
+    this.#folders.set(folder.serverId, updated)
+    return updated
   }
 
   /** Removes a folder with everything in it. */

@@ -135,9 +135,8 @@ function decodeText(bytes: Buffer, contentType: string): string {
   return decodeCharset(bytes, parameterOf(contentType, 'charset') ?? 'utf-8')
 }
 
-/** NUL can not stand in WBXML text. */
 function decodeCharset(bytes: Buffer, charset: string): string {
-  return decoderFor(charset).decode(bytes).replaceAll('\0', '')
+  return decoderFor(charset).decode(bytes)
 }
 
 function decoderFor(charset: string): TextDecoder {

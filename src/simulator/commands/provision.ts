@@ -14,7 +14,7 @@ export function provision(context: CommandContext): Answer {
   const { device, version, account } = context
   const request = context.document
   const wipe = child(request, 'Provision:RemoteWipe')
-  if (wipe !== undefined) {
+  if (wipe !== undefined && device.wipeRequested) {
     const status = numberIn(wipe, 'Provision:Status') ?? 2
     context.onWipe(status)
     // The partnership ends with a wipe that worked: the device is a stranger afterwards.
