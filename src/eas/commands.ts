@@ -50,10 +50,19 @@ export function commandFromCode(code: number): CommandName | undefined {
   return byCode[code]
 }
 
+const withoutMail = new Set<string>([
+  'Provision',
+  'Settings',
+  'Ping',
+  'ValidateCert',
+  'Options',
+  'Autodiscover',
+])
+
 /**
- * Commands whose successful answer carries mail or acts on the mailbox. A pair that got one of these from Exchange
- * holds real mail; the others (Provision, Settings, ...) say nothing of that.
+ * True for commands whose successful answer carries mail or acts on the mailbox: a pair that got one from Exchange
+ * holds real mail. The others say nothing of that.
  */
-export function servesMail(command: CommandName): boolean {
-  return command !== 'Provision' && command !== 'Settings' && command !== 'Ping' && command !== 'ValidateCert'
+export function servesMail(command: string): boolean {
+  return !withoutMail.has(command)
 }

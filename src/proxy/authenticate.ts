@@ -1,0 +1,83 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { easPath } from '#eas/route.ts'
+import { passableChallenges } from './challenges.ts'
+import type { Backend, Upstreams } from './upstreams.ts'
+
+/** What the backend says of a credential. */
+export type Proof =
+  | { readonly kind: 'proved' }
+  /** A 401, with the challenges that the client may see. */
+  | { readonly kind: 'refused'; readonly challenges: readonly string[] }
+  /** No answer, or one that proves nothing: the client gets 503, never a refusal text. */
+  | { readonly kind: 'unknown' }
+
+/** One credential as it came, and the name that picks the server. */
+export interface ProofRequest {
+  readonly backend: Backend
+  readonly user: string
+  readonly authorization: string | undefined
+  readonly userAgent: string | undefined
+}
+
+/** Proves credentials before anything is told of a device. design.md, What a refused device gets; T-20 */
+export interface Authenticator {
+  /** A proof is remembered for at most 10 minutes; one flight per credential, different ones in parallel. */
+  readonly prove: (request: ProofRequest) => Promise<Proof>
+  /** Asks once, remembers nothing: for requests that carry no credential. */
+  readonly probe: (request: ProofRequest) => Promise<Proof>
+}
+
+const rememberMs = 10 * 60 * 1000
+const rememberedProofs = 50_000
+
+/** Proofs live in this process only, under a key that dies with it. */
+export function createAuthenticator(upstreams: Upstreams, proofSeconds: number): Authenticator {
+  const secret = randomBytes(32)
+  const probe = (request: ProofRequest) => ask(upstreams, request, proofSeconds * 1000)
+  const proofs = new LRUCache<string, Proof, ProofRequest>({
+    max: rememberedProofs,
+    ttl: rememberMs,
+    fetchMethod: (_key, _stale, { context }) => probe(context),
+  })
+  return {
+    probe,
+    prove: async (request) => {
+      const { backend, user, authorization } = request
+      const key = createHmac('sha256', secret)
+        .update(JSON.stringify([backend.name, user, authorization]))
+        .digest('base64')
+      const proof = await proofs.forceFetch(key, { context: request })
+      // only a success is remembered: a corrected password must pass at once
+      if (proof.kind !== 'proved') proofs.delete(key)
+      return proof
+    },
+  }
+}
+
+/** OPTIONS with only Host, Authorization and User-Agent: it proves a login and touches no mail. */
+async function ask(upstreams: Upstreams, request: ProofRequest, timeoutMs: number): Promise<Proof> {
+  const { backend, user, authorization, userAgent } = request
+  const headers = {
+    ...(authorization === undefined ? undefined : { authorization }),
+    ...(userAgent === undefined ? undefined : { 'user-agent': userAgent }),
+  }
+  for (const server of upstreams.serversFor(backend, user)) {
+    try {
+      const response = await server.pool.request({
+        method: 'OPTIONS',
+        path: easPath,
+        headers,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+      })
+      await response.body.dump({ limit: 65_536 })
+      if (response.statusCode >= 200 && response.statusCode < 300) return { kind: 'proved' }
+      if (response.statusCode !== 401) return { kind: 'unknown' }
+      return { kind: 'refused', challenges: passableChallenges(response.headers['www-authenticate']) }
+    } catch {
+      // another server of the backend may answer; a dead one is found by the health check
+    }
+  }
+  return { kind: 'unknown' }
+}

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Identity } from '#eas/identify.ts'
+import type { EasRequest } from '#eas/parse.ts'
+import type { Decision } from '#policy/decide.ts'
+import type { Facts } from '#policy/facts.ts'
+import type { Action, Reason } from '#policy/reasons.ts'
+import type { Backend } from './upstreams.ts'
+
+/** One request and its answer on the wire, before anything is known of it. */
+export interface Exchange {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly requestId: string
+  /** Monotonic, milliseconds. */
+  readonly startedMs: number
+  /** Address of the socket's peer, or of the PROXY header where one is required. */
+  readonly peer: string
+  /** True where the client waits for 100 Continue before it sends the body. T-36 */
+  readonly expectsContinue: boolean
+}
+
+/** A request with all that the first four steps found out. */
+export interface Judged {
+  readonly request: EasRequest
+  readonly identity: Identity
+  readonly facts: Facts
+  /** The directory's name for the user, else the first candidate; empty without a credential. */
+  readonly user: string
+  readonly backend: Backend
+  readonly decision: Decision
+  readonly clientAddress: string
+  /** Parse to decision, milliseconds. */
+  readonly decisionMs: number
+}
+
+/** What became of it. */
+export interface ActResult {
+  /** HTTP status given; 499 where the client left first. */
+  readonly status: number
+  /** Where the outcome is not the decision's: the backend was down, or refused the credentials of a proof. */
+  readonly action?: Action
+  readonly reason?: Reason
+  readonly reportOnly?: boolean
+  readonly server?: string
+  readonly upstreamMs?: number
+  /** The credentials were proved, by a proof or by an answer other than 401: only then is this a sighting. T-56 */
+  readonly proved?: boolean
+  /** The pair was asked to provision, so that a wipe can reach it. */
+  readonly provisionAsked?: boolean
+}
+
+// unique over processes by the prefix, within one by the counter
+const prefix = randomBytes(4).toString('hex')
+let counter = 0
+
+/** A request id for log and support, short and without meaning. */
+export function nextRequestId(): string {
+  counter++
+  return `${prefix}-${counter.toString(36)}`
+}

@@ -1,0 +1,135 @@
+import type { ClientClaims, ClientIdentity } from '#eas/client/identify-client.ts'
+import { EasError } from '#eas/errors.ts'
+import { identify, type CertificateUser, type Identity } from '#eas/identify.ts'
+import type { LoginRules } from '#eas/login.ts'
+import { parseRequest, type EasRequest } from '#eas/parse.ts'
+import type { Lookup } from '#directory/lookup.ts'
+import type { Sighting } from '#directory/sightings.ts'
+import { decide, type Decision } from '#policy/decide.ts'
+import type { Facts } from '#policy/facts.ts'
+import type { Policy } from '#policy/schema.ts'
+import type { Logger } from '#telemetry/log.ts'
+import type { Outcome } from '#telemetry/outcome.ts'
+import { act, type ActDeps } from './act.ts'
+import type { AddressBook } from './client-address.ts'
+import type { Exchange } from './exchange.ts'
+import { outcomeOf, sightingOf, unjudgedOutcome } from './observe.ts'
+import { sendMalformed, sendUnavailable } from './respond.ts'
+import { routeDecision, type BackendRouter } from './routing.ts'
+import type { Backend } from './upstreams.ts'
+
+/** All that a request meets on its way; one value for the life of a worker. */
+export interface PipelineDeps {
+  readonly loginRules: LoginRules
+  readonly identifyClient: (claims: ClientClaims) => ClientIdentity
+  readonly certificateOf: (exchange: Exchange) => CertificateUser | undefined
+  readonly lookup: Pick<Lookup, 'lookup' | 'resolveUser'>
+  readonly backendOf: BackendRouter
+  readonly passthroughPrefixes: readonly string[]
+  /** The policy in force now; its revision rises with each load. */
+  readonly policy: () => { readonly value: Policy; readonly revision: number }
+  readonly addresses: AddressBook
+  readonly act: ActDeps
+  readonly observe: (outcome: Outcome, sighting: Sighting | undefined) => void
+  readonly log: Pick<Logger, 'error'>
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Walks one request from its head to its outcome; never throws. */
+export type Pipeline = (exchange: Exchange) => Promise<void>
+
+/** The six steps. Each is one call; the only catch is here. */
+export function createPipeline(deps: PipelineDeps): Pipeline {
+  return async function walk(exchange) {
+    const policy = deps.policy()
+    try {
+      const request = parse(exchange)
+      const identity = identify(request, deps.loginRules, deps.identifyClient, deps.certificateOf(exchange))
+      const { facts, backend, user } = lookUp(deps, request, identity)
+      const decision = judge(deps, request, identity, facts, backend)
+      const decisionMs = performance.now() - exchange.startedMs
+      const clientAddress = deps.addresses.clientAddress(exchange.peer, request.headers.forwardedFor)
+      const judged = { request, identity, facts, user, backend, decision, clientAddress, decisionMs }
+      const result = await act(deps.act, exchange, judged, () => judgeAgain(deps, request, identity))
+      const outcome = outcomeOf(exchange, judged, result, policy.revision)
+      deps.observe(outcome, sightingOf(outcome, judged, result, deps.now()))
+    } catch (error) {
+      deps.observe(failed(deps, exchange, error, policy.revision), undefined)
+    }
+  }
+}
+
+function parse({ req }: Exchange): EasRequest {
+  const { method = '', url: target = '', httpVersion, rawHeaders } = req
+  return parseRequest({ method, target, httpVersion, rawHeaders })
+}
+
+/** What is known of the pair, and where the mailbox is. */
+interface Knowledge {
+  readonly facts: Facts
+  readonly backend: Backend
+  readonly user: string
+}
+
+function lookUp(deps: PipelineDeps, request: EasRequest, identity: Identity): Knowledge {
+  // autodiscover.json carries no credential: the address asked about says only where to ask
+  const names = request.kind === 'autodiscover-json' ? (identity.otherNames[0] ?? []) : identity.names
+  const facts = deps.lookup.lookup(names, identity.deviceKey)
+  return { facts, backend: deps.backendOf(facts.user), user: facts.user?.user ?? names[0] ?? '' }
+}
+
+function judge(
+  deps: PipelineDeps,
+  request: EasRequest,
+  identity: Identity,
+  facts: Facts,
+  backend: Backend,
+): Decision {
+  const byRoute = routeDecision(request, identity.names.length > 0, deps.passthroughPrefixes)
+  if (byRoute !== undefined) return byRoute
+  const question = {
+    service: backend.service,
+    deviceId: request.deviceId,
+    userMismatch: namesAnother(deps, facts, identity),
+  }
+  return decide(question, facts, deps.policy().value, deps.now())
+}
+
+/** The same question later, with the facts and the policy of then. */
+function judgeAgain(deps: PipelineDeps, request: EasRequest, identity: Identity): Decision {
+  const { facts, backend } = lookUp(deps, request, identity)
+  return judge(deps, request, identity, facts, backend)
+}
+
+/** True where `User=`, a second reading of the credential or a certificate names another known person. T-15 */
+function namesAnother(deps: PipelineDeps, { user }: Facts, { otherNames }: Identity): boolean {
+  if (user === undefined) return false
+  return otherNames.some((names) => {
+    const other = names[0] === user.user ? user.user : deps.lookup.resolveUser(names)
+    return other !== undefined && other !== user.user
+  })
+}
+
+function failed(deps: PipelineDeps, exchange: Exchange, error: unknown, policyRevision: number): Outcome {
+  const unjudged = { clientAddress: exchange.peer, policyRevision }
+  if (error instanceof EasError) {
+    const status = sendMalformed(exchange.res, error)
+    return unjudgedOutcome(exchange, {
+      ...unjudged,
+      action: 'reject',
+      reason: 'malformed-request',
+      status,
+      code: error.code,
+    })
+  }
+  deps.log.error({ err: error, requestId: exchange.requestId }, 'a request failed by a fault of easgate')
+  const status = sendUnavailable(exchange.res)
+  return unjudgedOutcome(exchange, {
+    ...unjudged,
+    action: 'unavailable',
+    reason: 'source-unavailable',
+    status,
+    code: undefined,
+  })
+}

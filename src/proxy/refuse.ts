@@ -1,0 +1,87 @@
+import type { Decision } from '#policy/decide.ts'
+import type { Authenticator, ProofRequest } from './authenticate.ts'
+import type { ActResult, Exchange, Judged } from './exchange.ts'
+import { bodyStatus, sendBodyStatus, sendChallenges, sendRefusal, sendUnavailable } from './respond.ts'
+
+/** How often a refused pair that holds real mail is asked to provision, so that a wipe ordered in Exchange reaches it. */
+const provisionAgainMs = 24 * 60 * 60 * 1000
+
+/** What the refusal path needs; one value for the life of a worker. */
+export interface RefuseDeps {
+  readonly authenticator: Authenticator
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/**
+ * A refusal tells nothing of any device before the credentials are proved: unknown and blocked look alike to who
+ * cannot log in. T-20
+ */
+export async function refuse(deps: RefuseDeps, exchange: Exchange, judged: Judged): Promise<ActResult> {
+  const { res } = exchange
+  const { request, decision } = judged
+  keepAliveOnlyForSmallBodies(exchange, judged)
+  const proof = await deps.authenticator.prove(proofRequest(judged))
+  switch (proof.kind) {
+    case 'refused':
+      return {
+        status: sendChallenges(res, proof.challenges),
+        action: 'reject',
+        reason: 'credentials-refused',
+      }
+    case 'unknown':
+      return { status: sendUnavailable(res), action: 'unavailable', reason: 'upstream-unavailable' }
+    case 'proved':
+      if (mustAskToProvision(judged, deps.now())) {
+        const status = sendBodyStatus(res, request, bodyStatus.deviceNotProvisioned)
+        return { status, proved: true, provisionAsked: true }
+      }
+      return { status: sendRefusal(res, request, decision.action), proved: true }
+  }
+}
+
+/**
+ * No usable credential came: the backend is asked as the client would ask it, and its challenges are relayed. Whatever
+ * else it answers, nobody is let in by it.
+ */
+export async function relayChallenges(
+  deps: RefuseDeps,
+  exchange: Exchange,
+  judged: Judged,
+): Promise<ActResult> {
+  keepAliveOnlyForSmallBodies(exchange, judged)
+  const proof = await deps.authenticator.probe(proofRequest(judged))
+  if (proof.kind === 'refused') return { status: sendChallenges(exchange.res, proof.challenges) }
+  return { status: sendUnavailable(exchange.res), action: 'unavailable', reason: 'upstream-unavailable' }
+}
+
+/**
+ * Provision of a refused pair reaches Exchange only where a wipe may wait there for it: the pair was served mail
+ * before, or its record says so. design.md, What a refused device gets
+ */
+export function provisionMayPass({ request, facts }: Judged): boolean {
+  if (request.command !== 'Provision') return false
+  return facts.history.allowedBefore || facts.device?.wipePending === true
+}
+
+function mustAskToProvision({ request, facts, decision }: Judged, now: number): boolean {
+  if (request.kind !== 'command' || !refusesDevice(decision)) return false
+  const { allowedBefore, provisionAskedAt } = facts.history
+  const holdsMail = allowedBefore || facts.device?.wipePending === true
+  return holdsMail && (provisionAskedAt === undefined || now - provisionAskedAt >= provisionAgainMs)
+}
+
+function refusesDevice({ action }: Decision): boolean {
+  return action === 'block' || action === 'quarantine' || action === 'redirect'
+}
+
+function proofRequest({ request, backend, user }: Judged): ProofRequest {
+  const { credentials, headers } = request
+  return { backend, user, authorization: credentials.authorization, userAgent: headers.userAgent }
+}
+
+/** The body of a refused request is not read by us: Node drains a small one, a large one ends the connection. T-36 */
+function keepAliveOnlyForSmallBodies({ res, expectsContinue }: Exchange, { request }: Judged): void {
+  const { contentLength = 0, chunked } = request.headers
+  if (chunked || expectsContinue || contentLength > 65_536) res.shouldKeepAlive = false
+}
