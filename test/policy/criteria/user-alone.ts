@@ -1,0 +1,4 @@
+import { userAlone } from '#policy/criteria/user-alone.ts'
+import { testCriterion } from '../../support/policy-rows.ts'
+
+testCriterion(userAlone)

@@ -1,0 +1,4 @@
+import { wipePending } from '#policy/criteria/wipe-pending.ts'
+import { testCriterion } from '../../support/policy-rows.ts'
+
+testCriterion(wipePending)
