@@ -25,7 +25,7 @@ export interface DeviceFacts {
   readonly lastCheckIn?: number
 }
 
-/** One directory identity. `user` is the UPN in lower case. */
+/** One directory identity. `user` (the UPN) and `groups` are in lower case, as the policy's groups are. */
 export interface UserFacts {
   readonly user: string
   readonly groups: readonly string[]

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
-const groups = z.array(z.string().min(1).toLowerCase()).default([])
+const groups = z.array(z.string().min(1).toLowerCase())
 
-/** Names in `targetedGroups` that stand for everybody. */
+/** The name in `targetedGroups` that stands for everybody. */
 export const allUsers = 'all-users'
 
 const refusal = z.enum(['quarantine', 'redirect', 'block'])
@@ -11,10 +11,10 @@ function accessRules(requireRegistration: boolean) {
   return z.strictObject({
     /** off: this service is not judged at all; report-only: judged, counted, forwarded; enforce: refused. */
     mode: z.enum(['enforce', 'report-only', 'off']).default('enforce'),
-    /** Who is judged. `all-users`, or group names. */
-    targetedGroups: groups,
+    /** Who is judged: `all-users`, or group names. Everybody by default, so that an empty file opens nothing. */
+    targetedGroups: groups.default([allUsers]),
     /** Who is not, even where a targeted group holds them too. */
-    exemptedGroups: groups,
+    exemptedGroups: groups.default([]),
     /** For a device that no enrolled record matches. */
     notEnrolled: refusal.default('quarantine'),
     /** For an enrolled device that the directory does not have as registered; online only, unless required here. */

@@ -1,0 +1,4 @@
+import { targeted } from '#policy/criteria/targeted.ts'
+import { testCriterion } from '../../support/policy-rows.ts'
+
+testCriterion(targeted)
