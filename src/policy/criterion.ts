@@ -36,6 +36,14 @@ export interface Criterion {
   readonly judge: (situation: Situation) => Verdict | undefined
 }
 
+/** Where a fact is missing before every source was read once: that proves nothing, so the phone comes back. T-57 */
+export const sourcesUnread: Verdict = {
+  action: 'unavailable',
+  reason: 'source-unavailable',
+  detail: 'a fact is missing, and not every source was read completely yet',
+  validUntil: Infinity,
+}
+
 /** A verdict that time alone does not change. */
 export function verdict(action: Action, reason: Reason, detail: string): Verdict {
   return { action, reason, detail, validUntil: Infinity }

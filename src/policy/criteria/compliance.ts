@@ -1,4 +1,7 @@
-import { verdict, type Criterion, type Situation, type Verdict } from '../criterion.ts'
+import { sourcesUnread, verdict, type Criterion, type Situation, type Verdict } from '../criterion.ts'
+
+/** Graph writes the year 9999 where there is no end; no grace lasts that long. facts.md 4 */
+const noEnd = Date.UTC(9999, 0)
 
 const compliant = verdict('allow', 'compliant', 'complianceState is compliant')
 
@@ -20,8 +23,10 @@ export const compliance: Criterion = {
       case 'conflict':
       case 'error':
         return verdict(rules.noncompliant, 'noncompliant', `complianceState is ${state}`)
+      case undefined:
+        return facts.sourcesComplete ? unknownState(situation) : sourcesUnread
       default:
-        return unknownState(facts.history.allowedBefore, state)
+        return unknownState(situation)
     }
   },
 }
@@ -30,15 +35,16 @@ export const compliance: Criterion = {
  * Not the device's own fault: a phone that holds real mail is asked to come back, since the quarantine mailbox would
  * make it drop its copy. design.md, What a refused device gets
  */
-function unknownState(allowedBefore: boolean, state: string | undefined): Verdict {
-  const action = allowedBefore ? 'unavailable' : 'quarantine'
-  return verdict(action, 'compliance-unknown', `complianceState is ${state ?? 'missing'}`)
+function unknownState({ facts }: Situation): Verdict {
+  const action = facts.history.allowedBefore ? 'unavailable' : 'quarantine'
+  const state = facts.device?.complianceState ?? 'missing'
+  return verdict(action, 'compliance-unknown', `complianceState is ${state}`)
 }
 
 function inGracePeriod(situation: Situation): Verdict {
   const { facts, rules, now } = situation
   const graceUntil = facts.device?.graceUntil
-  if (graceUntil === undefined || graceUntil <= now) {
+  if (graceUntil === undefined || !(graceUntil > now && graceUntil < noEnd)) {
     return verdict(rules.noncompliant, 'noncompliant', 'the grace period is over or has no end')
   }
   const allowed: Verdict = {
@@ -53,9 +59,10 @@ function inGracePeriod(situation: Situation): Verdict {
 /** The documented trap: without the override, a compliant device still gets what the default rule says. facts.md 1.2 */
 function withDefaultRule({ rules }: Situation, allowed: Verdict): Verdict {
   if (rules.defaultAccess === 'allow' || rules.overrideDefaultRule) return allowed
-  return verdict(
-    rules.defaultAccess,
-    'default-access',
-    'defaultAccess refuses and overrideDefaultRule is false',
-  )
+  return {
+    action: rules.defaultAccess,
+    reason: 'default-access',
+    detail: 'defaultAccess refuses and overrideDefaultRule is false',
+    validUntil: allowed.validUntil,
+  }
 }

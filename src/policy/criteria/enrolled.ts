@@ -1,30 +1,22 @@
-import { verdict, type Criterion } from '../criterion.ts'
+import { sourcesUnread, verdict, type Criterion } from '../criterion.ts'
 
-const noSource = verdict(
-  'unavailable',
-  'source-unavailable',
-  'no record of this device, and not every source was read completely yet',
-)
-
-/**
- * Managed, by a record that matches this user and this device id. Before every source was read once, an absence
- * proves nothing and the phone is asked to come back. facts.md 1.2 step 2, 1.3; T-57
- */
+/** Managed, by a record that matches this user and this device id. facts.md 1.2 step 2, 1.3 */
 export const enrolled: Criterion = {
   name: 'enrolled',
   judge: ({ request, facts, rules }) => {
-    if (facts.device?.enrolled === true) return undefined
-    if (facts.device !== undefined) {
+    const { device } = facts
+    if (device?.enrolled === true) return undefined
+    if (device?.enrolled === false) {
       return verdict(rules.notEnrolled, 'not-enrolled', 'the record of this device says it is not enrolled')
     }
-    if (!facts.sourcesComplete) return noSource
-    if (request.service === 'online' && facts.userHasEnrolledDevice) {
+    if (!facts.sourcesComplete) return sourcesUnread
+    if (device === undefined && request.service === 'online' && facts.userHasEnrolledDevice) {
       return verdict(
         rules.notEnrolled,
         'not-activated',
         'the user has enrolled devices, none with this EAS id',
       )
     }
-    return verdict(rules.notEnrolled, 'not-enrolled', 'no record of this device')
+    return verdict(rules.notEnrolled, 'not-enrolled', 'no record says that this device is enrolled')
   },
 }

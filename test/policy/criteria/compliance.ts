@@ -1,0 +1,4 @@
+import { compliance } from '#policy/criteria/compliance.ts'
+import { testCriterion } from '../../support/policy-rows.ts'
+
+testCriterion(compliance)

@@ -1,0 +1,4 @@
+import { enrolled } from '#policy/criteria/enrolled.ts'
+import { testCriterion } from '../../support/policy-rows.ts'
+
+testCriterion(enrolled)
