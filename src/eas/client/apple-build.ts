@@ -2,62 +2,69 @@ import builds from './apple-builds.json' with { type: 'json' }
 import letters from './apple-letters.json' with { type: 'json' }
 
 /**
- * Apple writes a build into its User-Agent as a number: `15D100` is `1504.100`, the letter being its place in the
- * alphabet with two digits, and a small letter at the end is `000` and its place, `11B554a` is `1102.55400001`.
- * `apple-builds.json` gives the version of each known build, betas with the version they lead to; `apple-letters.json`
- * the lowest version that a letter can mean, for the rest.
+ * `apple-builds.json` has the version of each known build, betas with the version they lead to. `apple-letters.json`
+ * has, per number and letter that builds begin with, the lowest version these served; of 24 it is inferred.
  */
-const versionOfBuild: ReadonlyMap<string, string> = new Map(Object.entries(builds))
-const minorsOfTrain: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(
-  Object.entries(letters).map(([train, minors]) => [train, new Map(Object.entries(minors))]),
+const versionOfKnownBuild: ReadonlyMap<string, string> = new Map(Object.entries(builds))
+const lowestVersionOf: ReadonlyMap<string, string> = new Map(
+  Object.entries(letters).flatMap(([number, versions]) =>
+    Object.entries(versions).map(([letter, version]) => [number + letter, version]),
+  ),
 )
 
-const buildShape = /^(?<train>[1-9]\d?)(?<letter>[A-Z])(?<digits>[1-9]\d{0,8})(?<small>[a-z]?)$/
-const numberShape = /^(?<train>[1-9]\d?)(?<letter>[01]\d|2[0-6])\.0{0,2}(?<digits>[1-9]\d{0,13})$/
+const buildShape = /^(?<number>[1-9]\d?)(?<letter>[A-Z])(?<digits>[1-9]\d{0,13})(?<small>[a-z]?)$/
+const agentShape = /^(?<number>[1-9]\d?)(?<letter>0[1-9]|1\d|2[0-6])\.0{0,2}(?<digits>[1-9]\d{0,13})$/
 const smallLetterShape = /^(?<digits>\d{1,9})000(?<small>0[1-9]|1\d|2[0-6])$/
 const repackedShape = /^6(?<digits>\d{3})$/
-const firstLetter = 'A'.charCodeAt(0)
-const firstSmallLetter = 'a'.charCodeAt(0)
+const beforeCapitals = 'A'.charCodeAt(0) - 1
+const beforeSmalls = 'a'.charCodeAt(0) - 1
 
-/** The number that a device of this build (`15D100`) puts into its User-Agent (`1504.100`); undefined for no build. */
+/**
+ * The number that Apple writes into a User-Agent for a build: `1504.100` for `15D100`, the letter being its place in
+ * the alphabet in two digits; a small letter at the end is `000` and its place, `1102.55400001` for `11B554a`.
+ * @returns undefined for a text that is no build
+ */
 export function agentNumberOfBuild(build: string): string | undefined {
-  const { train, letter, digits, small } = buildShape.exec(build)?.groups ?? {}
-  if (train === undefined || letter === undefined || digits === undefined) return undefined
-  const suffix = small ? `000${place(small, firstSmallLetter)}` : ''
-  return `${train}${place(letter, firstLetter)}.${digits}${suffix}`
+  const { number, letter, digits, small } = buildShape.exec(build)?.groups ?? {}
+  if (number === undefined || letter === undefined || digits === undefined) return undefined
+  const suffix = small ? `000${place(small, beforeSmalls)}` : ''
+  return `${number}${place(letter, beforeCapitals)}.${digits}${suffix}`
 }
 
 /**
- * The iOS version of the number in an Apple User-Agent: of a known build its own, with the patch level; of an unknown
- * one the major and minor version of its letter, the lowest where a letter served several, so that no minimum version
- * is met by a guess. Undefined for a number or letter that Apple has not used.
+ * The build of the number in an Apple User-Agent. Digits that end in `000` and 01 to 26 may mean a small letter or just
+ * digits; the letter is taken where that build is known. Apple's own document fills the digits up with zeros.
+ * @returns undefined for a number of another form
  */
-export function iosVersionOfAgentNumber(number: string): string | undefined {
-  const { train, letter, digits } = numberShape.exec(number)?.groups ?? {}
-  if (train === undefined || letter === undefined || digits === undefined || letter === '00') return undefined
-  const capital = String.fromCharCode(firstLetter + Number(letter) - 1)
-  const line = `${train}${capital}`
-  return (
-    versionWithSmallLetter(line, digits) ??
-    versionOfBuild.get(line + digits) ??
-    versionOfRepacked(line, digits) ??
-    minorsOfTrain.get(train)?.get(capital)
-  )
+export function buildOfAgentNumber(agentNumber: string): string | undefined {
+  const { number, letter, digits } = agentShape.exec(agentNumber)?.groups ?? {}
+  if (number === undefined || letter === undefined || digits === undefined) return undefined
+  const line = number + String.fromCharCode(beforeCapitals + Number(letter))
+  const { digits: fewer, small } = smallLetterShape.exec(digits)?.groups ?? {}
+  if (fewer !== undefined && small !== undefined) {
+    const build = line + fewer + String.fromCharCode(beforeSmalls + Number(small))
+    if (versionOfKnownBuild.has(build)) return build
+  }
+  return line + digits
 }
 
-/** Digits that end in `000` and 01 to 26 may be plain digits as well, so only a known build is taken this way. */
-function versionWithSmallLetter(line: string, digits: string): string | undefined {
-  const { digits: plain, small } = smallLetterShape.exec(digits)?.groups ?? {}
-  if (plain === undefined || small === undefined) return undefined
-  return versionOfBuild.get(line + plain + String.fromCharCode(firstSmallLetter + Number(small) - 1))
+/**
+ * The iOS version of a build: of a known one its own, with the patch level; else the major and minor version of its
+ * letter, the lowest where that served several, so that no minimum version is met by a guess.
+ * @returns undefined for a number or letter that Apple has not used
+ */
+export function iosVersionOfBuild(build: string): string | undefined {
+  const known = versionOfKnownBuild.get(build)
+  if (known !== undefined) return known
+  const { number, letter, digits } = buildShape.exec(build)?.groups ?? {}
+  if (number === undefined || letter === undefined || digits === undefined) return undefined
+  // 22F6076 is another packaging of 22F76, and so for every such pair of known builds
+  const packed = repackedShape.exec(digits)?.groups?.['digits']
+  const other =
+    packed === undefined ? undefined : versionOfKnownBuild.get(`${number}${letter}${Number(packed)}`)
+  return other ?? lowestVersionOf.get(number + letter)
 }
 
-/** 22F6076 is another packaging of 22F76; it holds for every such pair in the table. */
-function versionOfRepacked(line: string, digits: string): string | undefined {
-  const plain = repackedShape.exec(digits)?.groups?.['digits']
-  return plain === undefined ? undefined : versionOfBuild.get(line + String(Number(plain)))
-}
-
-function place(letter: string, first: number): string {
-  return String(letter.charCodeAt(0) - first + 1).padStart(2, '0')
+function place(letter: string, before: number): string {
+  return String(letter.charCodeAt(0) - before).padStart(2, '0')
 }

@@ -1,4 +1,4 @@
-import { iosVersionOfAgentNumber } from './apple-build.ts'
+import { buildOfAgentNumber, iosVersionOfBuild } from './apple-build.ts'
 import { unpackSamsungVersion } from './os-version.ts'
 import { platforms } from './platform.ts'
 import type { Platform } from './platform.ts'
@@ -60,11 +60,12 @@ export function modelName(text: string): string {
 
 function caught(groups: Readonly<Record<string, string | undefined>>): Pick<Finding, 'osVersion' | 'model'> {
   const { version, samsungVersion, agentNumber, model, appleModel } = groups
+  const build = agentNumber === undefined ? undefined : buildOfAgentNumber(agentNumber)
   return {
     osVersion:
       version ??
       (samsungVersion === undefined ? undefined : unpackSamsungVersion(samsungVersion)) ??
-      (agentNumber === undefined ? undefined : iosVersionOfAgentNumber(agentNumber)),
+      (build === undefined ? undefined : iosVersionOfBuild(build)),
     model: model ?? (appleModel === undefined ? undefined : modelName(appleModel)),
   }
 }

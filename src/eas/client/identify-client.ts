@@ -36,7 +36,8 @@ const contradictory: ClientIdentity = {
  * Who the client is, by the rules of `rules.json`. The OS of DeviceInformation beats DeviceType, which beats DeviceId,
  * which beats the agents; of those DeviceInformation's comes before the header's. Of two versions of an Apple device
  * the newer counts, as its agent may stay old after an update. Where claims contradict each other none is believed: to
- * take the platform from one would let a forger choose. Total and pure.
+ * take the platform from one would let a forger choose. A claim that gives away a program which poses as a phone
+ * (TbSync's DeviceId) stands alone. The agents write a model as it is sold, so they beat DeviceType there. Total, pure.
  */
 export function identifyClient(claims: ClientClaims): ClientIdentity {
   return identify(claimTexts(claims))
@@ -85,7 +86,7 @@ function identify([
   return {
     platform,
     osVersion: osVersionOf(heard, platform) ?? unknown,
-    model: modelName(model) || (first(agents, 'model') ?? type?.model ?? unknown),
+    model: modelName(model) || (first(heard.toReversed(), 'model') ?? unknown),
     client: first(heard, 'client') ?? first(usual, 'usualClient') ?? unknown,
     contradiction: false,
   }
