@@ -1,0 +1,58 @@
+import t from 'tap'
+import { policySchema } from '#policy/schema.ts'
+
+const closed = {
+  mode: 'enforce',
+  targetedGroups: ['all-users'],
+  exemptedGroups: [],
+  notEnrolled: 'quarantine',
+  notRegistered: 'quarantine',
+  requireRegistration: false,
+  noncompliant: 'block',
+  defaultAccess: 'allow',
+  overrideDefaultRule: true,
+}
+
+void t.test('an empty policy judges everybody, on-premises and online', (t) => {
+  const both = { onPremises: closed, online: { ...closed, requireRegistration: true } }
+  for (const empty of [
+    {},
+    { conditionalAccess: {} },
+    { conditionalAccess: { onPremises: {}, online: {} } },
+  ]) {
+    t.strictSame(policySchema.parse(empty), { conditionalAccess: both })
+  }
+  t.end()
+})
+
+void t.test('group names are matched in lower case', (t) => {
+  const { onPremises } = policySchema.parse({
+    conditionalAccess: { onPremises: { targetedGroups: ['All-Users'], exemptedGroups: ['Executives'] } },
+  }).conditionalAccess
+  t.strictSame(onPremises.targetedGroups, ['all-users'])
+  t.strictSame(onPremises.exemptedGroups, ['executives'])
+  t.end()
+})
+
+void t.test('refuses what it does not know, at its path', (t) => {
+  const faults: readonly (readonly [rules: object, path: string])[] = [
+    [{ targetGroups: [] }, ''],
+    [{ mode: 'on' }, 'mode'],
+    [{ mode: false }, 'mode'],
+    [{ targetedGroups: 'all-users' }, 'targetedGroups'],
+    [{ targetedGroups: [''] }, 'targetedGroups.0'],
+    [{ exemptedGroups: null }, 'exemptedGroups'],
+    [{ notEnrolled: 'allow' }, 'notEnrolled'],
+    [{ notRegistered: 'allow' }, 'notRegistered'],
+    [{ noncompliant: 'allow' }, 'noncompliant'],
+    [{ defaultAccess: 'redirect' }, 'defaultAccess'],
+    [{ overrideDefaultRule: 'yes' }, 'overrideDefaultRule'],
+    [{ requireRegistration: 1 }, 'requireRegistration'],
+  ]
+  for (const [rules, path] of faults) {
+    const parsed = policySchema.safeParse({ conditionalAccess: { online: rules } })
+    const paths = parsed.error?.issues.map((issue) => issue.path.join('.'))
+    t.strictSame(paths, [['conditionalAccess.online', path].filter(Boolean).join('.')], JSON.stringify(rules))
+  }
+  t.end()
+})
