@@ -1,6 +1,7 @@
 import type { WbxmlElement } from '#eas/wbxml/element.ts'
 import type { Answer } from './answer.ts'
 import type { Device } from './device.ts'
+import type { ParkedCount } from './hold.ts'
 import type { Account, Organization } from './organization.ts'
 import type { EasRequestLine } from './query.ts'
 import type { ProtocolVersion } from './versions.ts'
@@ -28,6 +29,7 @@ export interface CommandContext {
   readonly document: WbxmlElement | undefined
   /** Aborts when the client goes away. */
   readonly gone: AbortSignal
+  readonly parked: ParkedCount
   /** Keys that are given out once only, so that a wrong one never fits by chance. */
   readonly nextKey: () => string
   /** Called when a device says how its wipe ended: 1 done, 2 failed. */

@@ -6,6 +6,7 @@ import { authenticate, claimedName } from './credentials.ts'
 import type { Device } from './device.ts'
 import type { Fault, HttpHandler } from './http-server.ts'
 import { createHttpServer } from './http-server.ts'
+import { ParkedCount } from './hold.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { MessageDraft } from './message.ts'
 import type { Account, SimulatedUser } from './organization.ts'
@@ -82,6 +83,8 @@ export interface Simulator {
   /** The last 1000, oldest first. */
   readonly requests: readonly RecordedRequest[]
   readonly wipes: readonly RecordedWipe[]
+  /** Resolves once exactly that many requests are parked (Ping, hanging Sync). */
+  whenParked(count: number): Promise<void>
   /** The next requests get this status and nothing is done: `failNext(1, 503, { 'Retry-After': '5' })`. */
   failNext(count: number, status: number, headers?: Readonly<Record<string, string>>): void
   /** The next requests are looked at later. */
@@ -118,6 +121,7 @@ export function createSimulator(options: SimulatorOptions): Simulator {
     prove,
     loginDelayMs: options.loginDelayMs ?? 0,
     baseUrl: () => baseUrl,
+    parked: new ParkedCount(),
     nextKey: () => String(++lastKey),
     onWipe: (account, device, status) => {
       wipes.push({ user: account.upn, deviceId: device.deviceId, status })
@@ -166,6 +170,7 @@ export function createSimulator(options: SimulatorOptions): Simulator {
     },
     mailbox: (user) => organization.requireAccount(user).mailbox,
     device: (user, deviceId) => organization.requireAccount(user).devices.get(deviceId.toLowerCase()),
+    whenParked: (count) => exchange.parked.reached(count),
     failNext: (count, status, headers = {}) => {
       for (let i = 0; i < count; i++) faults.push({ status, headers })
     },

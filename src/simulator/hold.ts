@@ -7,6 +7,33 @@ export interface Hold {
   supersede(): void
 }
 
+/** How many requests wait at this server, so that a test can await a number in place of sleeping. */
+export class ParkedCount {
+  #count = 0
+  readonly #awaited = new Set<{ readonly count: number; readonly resolve: () => void }>()
+
+  get count(): number {
+    return this.#count
+  }
+
+  change(by: 1 | -1): void {
+    this.#count += by
+    for (const awaited of this.#awaited) {
+      if (awaited.count !== this.#count) continue
+      this.#awaited.delete(awaited)
+      awaited.resolve()
+    }
+  }
+
+  /** Resolves once exactly that many wait. */
+  reached(count: number): Promise<void> {
+    if (count === this.#count) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#awaited.add({ count, resolve })
+    })
+  }
+}
+
 /** Why a wait ended. `gone`: the client went away and nobody reads an answer. */
 export type HoldEnd = 'changed' | 'timeout' | 'superseded' | 'gone'
 
@@ -15,6 +42,7 @@ export interface HoldRequest {
   readonly command: 'Ping' | 'Sync'
   readonly mailbox: Mailbox
   readonly holds: Set<Hold>
+  readonly parked: ParkedCount
   readonly folderIds: ReadonlySet<string>
   readonly timeoutMs: number
   readonly gone: AbortSignal
@@ -27,11 +55,12 @@ export function hold(request: HoldRequest): Promise<HoldEnd> {
       clearTimeout(timer)
       unwatch()
       request.gone.removeEventListener('abort', onGone)
-      request.holds.delete(parked)
+      request.holds.delete(waiting)
+      request.parked.change(-1)
       resolve(cause)
     }
     const onGone = (): void => end('gone')
-    const parked: Hold = {
+    const waiting: Hold = {
       command: request.command,
       folderIds: request.folderIds,
       supersede: () => end('superseded'),
@@ -40,7 +69,8 @@ export function hold(request: HoldRequest): Promise<HoldEnd> {
     const unwatch = request.mailbox.watch((folderId) => {
       if (request.folderIds.has(folderId)) end('changed')
     })
-    request.holds.add(parked)
+    request.holds.add(waiting)
+    request.parked.change(1)
     request.gone.addEventListener('abort', onGone)
     if (request.gone.aborted) end('gone')
   })

@@ -4,6 +4,7 @@ import { autodiscoverJson, autodiscoverXml } from './autodiscover.ts'
 import type { ServerBehaviour } from './context.ts'
 import type { Device } from './device.ts'
 import { dispatch } from './dispatch.ts'
+import type { ParkedCount } from './hold.ts'
 import type { HttpRequest } from './http-server.ts'
 import type { Account, Organization } from './organization.ts'
 import { readRequestLine } from './query.ts'
@@ -18,6 +19,7 @@ export interface Exchange {
   readonly loginDelayMs: number
   /** Known once the server listens. */
   readonly baseUrl: () => string
+  readonly parked: ParkedCount
   readonly nextKey: () => string
   readonly onWipe: (account: Account, device: Device, status: number) => void
 }
@@ -54,7 +56,7 @@ function easAnswer(
   account: Account,
   request: HttpRequest,
 ): Answer | Promise<Answer | undefined> {
-  const { organization, behaviour, nextKey } = exchange
+  const { behaviour } = exchange
   if (request.method === 'OPTIONS') {
     const offer = negotiationHeaders(behaviour.protocolVersions)
     const headers = { Allow: 'OPTIONS,POST', Public: 'OPTIONS,POST', ...offer }
@@ -63,20 +65,18 @@ function easAnswer(
   if (request.method !== 'POST') return { status: 501 }
   // The user is the credential's; User= is not looked at (protocol.md section 16).
   const line = readRequestLine(request.query, request.headers)
-  const device = organization.device(account, line.deviceId, line.deviceType)
-  const { body, gone } = request
-  const onWipe = (status: number): void => exchange.onWipe(account, device, status)
-  const version = line.protocolVersion
+  const device = exchange.organization.device(account, line.deviceId, line.deviceType)
   return dispatch({
-    organization,
+    organization: exchange.organization,
     behaviour,
     account,
     device,
     request: line,
-    version,
-    body,
-    gone,
-    nextKey,
-    onWipe,
+    version: line.protocolVersion,
+    body: request.body,
+    gone: request.gone,
+    parked: exchange.parked,
+    nextKey: exchange.nextKey,
+    onWipe: (status) => exchange.onWipe(account, device, status),
   })
 }

@@ -39,12 +39,11 @@ export async function ping(context: CommandContext): Promise<Answer | undefined>
       }
       const timeoutMs = until - performance.now()
       if (timeoutMs <= 0) return pingAnswer(1)
-      const { mailbox } = account
-      const { holds } = device
       const end = await hold({
         command: 'Ping',
-        mailbox,
-        holds,
+        mailbox: account.mailbox,
+        holds: device.holds,
+        parked: context.parked,
         folderIds: watched,
         timeoutMs,
         gone: context.gone,

@@ -31,9 +31,15 @@ export async function sync(context: CommandContext): Promise<Answer | undefined>
     // An empty body says that nothing changed, from 12.1 (protocol.md section 14).
     const nothing = version < 121 ? collectionsAnswer(outcomes) : emptyAnswer
     if (request.waitMs === undefined || timeoutMs <= 0) return nothing
-    const { mailbox } = account
-    const { holds } = device
-    const end = await hold({ command: 'Sync', mailbox, holds, folderIds, timeoutMs, gone: context.gone })
+    const end = await hold({
+      command: 'Sync',
+      mailbox: account.mailbox,
+      holds: device.holds,
+      parked: context.parked,
+      folderIds: folderIds,
+      timeoutMs,
+      gone: context.gone,
+    })
     if (end === 'gone') return undefined
     if (end !== 'changed') return nothing
   }
