@@ -1,0 +1,25 @@
+/** How a source is doing, for readiness, metrics and the console. Times are ms since the epoch. */
+export interface SourceStatus {
+  /** When the last complete read ended; absent: none since the start. */
+  readonly lastCompleteAt?: number
+  /** Records of the last read that gave any. */
+  readonly records: number
+  /** Faults of the last read. */
+  readonly faults: number
+  /** Why the last read took nothing; absent: it went well. */
+  readonly error?: string
+}
+
+/** Where facts come from. A source writes to the store it was made with, under its own name. */
+export interface FactsSource {
+  /** The name in `sourceOrder`, in metrics and in `facts.source`. */
+  readonly name: string
+  /**
+   * Reads now and goes on until `signal` ends it. Settles once the first read has ended, well or badly: what went
+   * wrong stands in `status`.
+   */
+  start(signal: AbortSignal): Promise<void>
+  /** Asks for one device now; settles once the store holds the answer. Absent: the source can only be read whole. */
+  refresh?(user: string, deviceId: string, signal: AbortSignal): Promise<void>
+  status(): SourceStatus
+}

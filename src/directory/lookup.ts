@@ -1,0 +1,152 @@
+import { LRUCache } from 'lru-cache'
+import type { Facts, PairHistory } from '#policy/facts.ts'
+import type { Change } from './changes.ts'
+import { storeError } from './errors.ts'
+import { createKeyIndex } from './key-index.ts'
+import type { FactsReader } from './read-facts.ts'
+
+/** A worker's read path: from memory, then from the store. Synchronous, so that no eviction can be overtaken. */
+export interface Lookup {
+  /**
+   * What is known of a login and a device. The result is shared: it must not be changed.
+   *
+   * @param names directory names that the login may stand for, best first; the first that leads to exactly one user
+   *   counts. Where none does, `user` and `device` stay absent, whatever is on record under the literal name. T-17
+   * @param deviceKey folded device id; undefined where the request names none
+   */
+  lookup(names: readonly string[], deviceKey: string | undefined): Facts
+  /** The UPN that the names lead to, to compare `User=` with the credential. T-15 */
+  resolveUser(names: readonly string[]): string | undefined
+  /** Forgets what a change touched. To be called for each change, in order. */
+  apply(change: Change): void
+  /** Entries held. */
+  readonly size: number
+}
+
+export interface LookupOptions {
+  readonly store: FactsReader & { readonly path: string }
+  /** Entries held at most. */
+  readonly max: number
+  /**
+   * An entry is read again after this long: a source that confirms a device without changing it makes no change, and
+   * the age of the facts must not stand still. ms, default 5 minutes.
+   */
+  readonly ttlMs?: number
+  /** Monotonic clock of the entries' ages, ms. T-55 */
+  readonly clock?: { now(): number }
+}
+
+interface Entry {
+  readonly facts: Facts
+  readonly names: readonly string[]
+  readonly deviceKey: string | undefined
+}
+
+const noHistory: PairHistory = { allowedBefore: false }
+
+/** Keys longer than this are not held: nobody may fill the memory with long names. T-51 */
+const maxKeyLength = 512
+/** Entries that one user, name or device id may have. */
+const maxEntriesPerTerm = 256
+const defaultTtlMs = 300_000
+
+export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: LookupOptions): Lookup {
+  const byUser = createKeyIndex(maxEntriesPerTerm)
+  const byName = createKeyIndex(maxEntriesPerTerm)
+  const byDevice = createKeyIndex(maxEntriesPerTerm)
+  const cache = new LRUCache<string, Entry>({
+    max,
+    ttl: ttlMs,
+    ttlResolution: 1000,
+    ...(clock === undefined ? undefined : { perf: clock }),
+    dispose: (entry, key) => {
+      for (const [index, term] of termsOf(entry)) index.delete(term, key)
+    },
+  })
+  let sourcesComplete = store.sourcesComplete()
+
+  function termsOf({ facts, names, deviceKey }: Entry) {
+    const terms = names.map((name) => [byName, name] as const)
+    if (facts.user !== undefined) terms.push([byUser, facts.user.user])
+    if (deviceKey !== undefined) terms.push([byDevice, deviceKey])
+    return terms
+  }
+
+  function hold(key: string, entry: Entry): void {
+    cache.set(key, entry)
+    for (const [index, term] of termsOf(entry)) {
+      const surplus = index.add(term, key)
+      if (surplus !== undefined) cache.delete(surplus)
+    }
+  }
+
+  function read(names: readonly string[], deviceKey: string | undefined): Facts {
+    const resolved = names.map((name) => store.resolve(name)).find((user) => user !== undefined)
+    const user = resolved === undefined ? undefined : store.userFacts(resolved)
+    const device =
+      resolved === undefined || deviceKey === undefined ? undefined : store.deviceFacts(resolved, deviceKey)
+    const owner = resolved ?? names[0]
+    const history =
+      owner === undefined || deviceKey === undefined ? undefined : store.history(owner, deviceKey)
+    return {
+      ...(user === undefined ? undefined : { user: user.value }),
+      ...(device === undefined ? undefined : { device: device.value }),
+      otherOwner: device === undefined && deviceKey !== undefined && store.hasOtherOwner(deviceKey, resolved),
+      userHasEnrolledDevice:
+        device?.value.enrolled === true || (resolved !== undefined && store.hasEnrolledDevice(resolved)),
+      sourcesComplete,
+      history: history?.value ?? noHistory,
+      revision: Math.max(user?.revision ?? 0, device?.revision ?? 0, history?.revision ?? 0),
+    }
+  }
+
+  function lookup(names: readonly string[], deviceKey: string | undefined): Facts {
+    const key = JSON.stringify(deviceKey === undefined ? [names] : [names, deviceKey])
+    const held = cache.get(key)
+    if (held !== undefined) return held.facts
+    const folded = names.map((name) => name.toLowerCase())
+    let facts: Facts
+    try {
+      facts = read(folded, deviceKey)
+    } catch (error) {
+      throw storeError(error, store.path)
+    }
+    if (key.length <= maxKeyLength) hold(key, { facts, names: folded, deviceKey })
+    return facts
+  }
+
+  function forget(keys: readonly string[]): void {
+    for (const key of keys) cache.delete(key)
+  }
+
+  return {
+    lookup,
+    resolveUser: (names) => lookup(names, undefined).user?.user,
+
+    apply(change) {
+      switch (change.kind) {
+        case 'device':
+          // other users' entries of this id hang on it by `otherOwner`, the user's other devices by
+          // `userHasEnrolledDevice`
+          forget(byDevice.keys(change.deviceKey))
+          forget(byUser.keys(change.user))
+          break
+        case 'user':
+          for (const name of change.names) forget(byName.keys(name))
+          forget(byUser.keys(change.user))
+          break
+        case 'sources':
+          if (change.complete !== sourcesComplete) cache.clear()
+          sourcesComplete = change.complete
+          break
+        case 'policy':
+        case 'end-sessions':
+          break
+      }
+    },
+
+    get size() {
+      return cache.size
+    },
+  }
+}

@@ -1,0 +1,119 @@
+import type { DeviceFacts, FactsOrigin } from '#policy/facts.ts'
+import { deviceFields } from './record.ts'
+
+/** What one source says of one spelling of a device id. `asOf`: when it was last confirmed, ms since the epoch. */
+export interface DeviceRecord {
+  readonly deviceId: string
+  readonly source: string
+  readonly facts: DeviceFacts
+  readonly asOf: number
+}
+
+export type MergedDevice = DeviceFacts & { readonly origin: FactsOrigin }
+
+type Field = keyof DeviceFacts
+type Value = NonNullable<DeviceFacts[Field]>
+type MergedFields = Map<Field, { readonly value: Value; readonly source: string }>
+
+/**
+ * One device out of all that is on record under one folded id.
+ *
+ * For one spelling of the id the sources are laid over each other: per field, the first source in `sourceOrder` that
+ * has it wins. Where spellings of the id disagree (among them two rows of one source), one of them may be another
+ * device or stale, so the stricter value wins, whatever its source. T-06
+ *
+ * Records of sources that are not in `sourceOrder` do not count. Undefined where none is left.
+ */
+export function mergeDevice(
+  records: readonly DeviceRecord[],
+  sourceOrder: readonly string[],
+): MergedDevice | undefined {
+  const known = records
+    .filter((record) => sourceOrder.includes(record.source))
+    .toSorted((a, b) => sourceOrder.indexOf(a.source) - sourceOrder.indexOf(b.source))
+  if (known.length === 0) return undefined
+  const spellings = [...Map.groupBy(known, (record) => record.deviceId.toLowerCase()).values()].map(
+    layerSources,
+  )
+  const [first = new Map(), ...others] = spellings
+  const fields = others.reduce(stricterOfBoth, first)
+  return { ...factsOf(fields), origin: originOf(known, fields) }
+}
+
+/** Of two records for one device, both of one source: what stands if the stricter value counts. */
+export function stricterFacts(a: DeviceFacts, b: DeviceFacts): DeviceFacts {
+  return factsOf(stricterOfBoth(fieldsOf(a, ''), fieldsOf(b, '')))
+}
+
+function layerSources(records: readonly DeviceRecord[]): MergedFields {
+  const bySource = [...Map.groupBy(records, (record) => record.source)].map(([source, rows]) =>
+    rows.map((row) => fieldsOf(row.facts, source)).reduce(stricterOfBoth),
+  )
+  return bySource.reduce((merged, fields) => new Map([...fields, ...merged]))
+}
+
+function fieldsOf(facts: DeviceFacts, source: string): MergedFields {
+  const fields: MergedFields = new Map()
+  for (const field of deviceFields) {
+    const value = facts[field]
+    if (value !== undefined) fields.set(field, { value, source })
+  }
+  return fields
+}
+
+function stricterOfBoth(a: MergedFields, b: MergedFields): MergedFields {
+  const merged = new Map(a)
+  for (const [field, other] of b) {
+    const held = merged.get(field)
+    if (held === undefined || isStricter(field, other.value, held.value)) merged.set(field, other)
+  }
+  return merged
+}
+
+const falseIsStricter: ReadonlySet<Field> = new Set([
+  'enrolled',
+  'registered',
+  'activated',
+  'encrypted',
+  'passcode',
+  'emailProfileManaged',
+])
+const trueIsStricter: ReadonlySet<Field> = new Set(['jailbroken', 'wipePending'])
+const earlierIsStricter: ReadonlySet<Field> = new Set(['graceUntil', 'lastCheckIn'])
+
+/**
+ * Compliance states from the loosest to the strictest. A state that this version does not know stands between
+ * `unknown` and `error`; of two such states the later in code unit order, so that the result never depends on order.
+ */
+const loosest = ['compliant', 'inGracePeriod', 'configManager', 'unknown']
+const strictest = ['error', 'conflict', 'noncompliant']
+
+/** True where `value` must win over `held`. Fields that only describe (platform, model, …) keep the first value. */
+function isStricter(field: Field, value: Value, held: Value): boolean {
+  if (falseIsStricter.has(field)) return held === true && value === false
+  if (trueIsStricter.has(field)) return held === false && value === true
+  if (earlierIsStricter.has(field)) return value < held
+  if (field !== 'complianceState') return false
+  const [rank, heldRank] = [complianceRank(value), complianceRank(held)]
+  return rank === heldRank ? value > held : rank > heldRank
+}
+
+function complianceRank(state: Value): number {
+  const loose = loosest.indexOf(String(state))
+  if (loose !== -1) return loose
+  const strict = strictest.indexOf(String(state))
+  return loosest.length + (strict === -1 ? 0 : 1 + strict)
+}
+
+function factsOf(fields: MergedFields): DeviceFacts {
+  return Object.fromEntries([...fields].map(([field, { value }]) => [field, value])) as DeviceFacts
+}
+
+function originOf(records: readonly DeviceRecord[], fields: MergedFields): FactsOrigin {
+  const givers = new Set([...fields.values()].map(({ source }) => source))
+  const counted = givers.size === 0 ? records : records.filter((record) => givers.has(record.source))
+  return {
+    sources: [...new Set(counted.map((record) => record.source))],
+    asOf: Math.min(...counted.map((record) => record.asOf)),
+  }
+}

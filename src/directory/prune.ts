@@ -1,0 +1,77 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Committer } from './commit.ts'
+import { prepare } from './database.ts'
+
+/** How long what is kept, in days. */
+export interface Retention {
+  readonly sightingsDays: number
+  readonly auditDays: number
+  readonly countersDays: number
+  readonly outboxDays: number
+}
+
+export const defaultRetention: Retention = {
+  sightingsDays: 400,
+  auditDays: 400,
+  countersDays: 90,
+  outboxDays: 7,
+}
+
+/** Rows removed. */
+export interface Pruned {
+  readonly sightings: number
+  readonly audit: number
+  readonly counters: number
+  readonly outbox: number
+}
+
+const dayMs = 86_400_000
+/** Rowids looked at in one transaction: 1 to 3 ms. */
+const windowRows = 500
+
+/** Removes what is older than the retention allows, a window of rowids per transaction. */
+export function createPruner(
+  database: DatabaseSync,
+  committer: Committer,
+  now: () => number,
+): (retention: Retention) => Promise<Pruned> {
+  const sightings = tableOf(database, 'sightings', 'id', 'last_at')
+  const audit = tableOf(database, 'audit_events', 'id', 'at')
+  const counters = tableOf(database, 'hourly_counts', 'rowid', 'hour')
+  const outbox = tableOf(database, 'outbox', 'revision', 'at')
+
+  async function prune(table: Table, days: number): Promise<number> {
+    const before = now() - days * dayMs
+    let removed = 0
+    for (let after = 0; ;) {
+      const end = table.windowEnd.get(after)?.id ?? null
+      if (end === null) return removed
+      const from = after
+      committer.commit(() => {
+        removed += Number(table.remove.run(from, end, before).changes)
+      })
+      after = end
+      await nextTurn()
+    }
+  }
+
+  return async (retention) => ({
+    sightings: await prune(sightings, retention.sightingsDays),
+    audit: await prune(audit, retention.auditDays),
+    counters: await prune(counters, retention.countersDays),
+    outbox: await prune(outbox, retention.outboxDays),
+  })
+}
+
+type Table = ReturnType<typeof tableOf>
+
+function tableOf(database: DatabaseSync, table: string, id: string, at: string) {
+  return {
+    windowEnd: prepare<{ id: number | null }>(
+      database,
+      `SELECT max(id) AS id FROM (SELECT ${id} AS id FROM ${table} WHERE ${id} > ? ORDER BY ${id} LIMIT ${windowRows})`,
+    ),
+    remove: database.prepare(`DELETE FROM ${table} WHERE ${id} > ? AND ${id} <= ? AND ${at} < ?`),
+  }
+}

@@ -1,0 +1,226 @@
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { isDeviceId, deviceKey } from '#eas/device-id.ts'
+import { createStore, missingStore, openForWriting, prepare, type Statement } from './database.ts'
+import { takeOwnerLock } from './owner-lock.ts'
+import { isDeviceFacts } from './record.ts'
+
+/** What `store rebuild` did. */
+export interface RebuiltStore {
+  /** Where the old file lies now, its write-ahead log beside it. */
+  readonly movedTo: string
+  /** Rows carried over, per table. */
+  readonly salvaged: Readonly<Record<string, number>>
+  /** False where rows could not be read: facts pushed over the API may be among them and must be pushed again. */
+  readonly complete: boolean
+}
+
+type Row = Readonly<Record<string, SQLInputValue>> & { readonly id: number }
+
+/** One table to carry over. Rows that are not `valid` were hit by the damage. */
+interface Salvage {
+  readonly table: string
+  readonly columns: readonly string[]
+  readonly valid: (row: Row) => boolean
+}
+
+const salvages: readonly Salvage[] = [
+  {
+    table: 'device_facts',
+    columns: ['user', 'device_key', 'device_id', 'source', 'facts', 'as_of', 'revision'],
+    valid: (row) =>
+      typeof row['device_id'] === 'string' &&
+      isDeviceId(row['device_id']) &&
+      deviceKey(row['device_id']) === row['device_key'] &&
+      isDeviceFacts(parsed(row['facts'])),
+  },
+  {
+    table: 'users',
+    columns: ['user', 'source', 'aliases', 'groups', 'revision'],
+    valid: (row) => isTextList(parsed(row['aliases'])) && isTextList(parsed(row['groups'])),
+  },
+  {
+    table: 'sightings',
+    columns: [
+      'user',
+      'device_key',
+      'device_id',
+      'action',
+      'reason',
+      'platform',
+      'seen',
+      'information',
+      'first_at',
+      'last_at',
+      'allowed_at',
+      'provision_asked_at',
+      'revision',
+    ],
+    valid: (row) =>
+      typeof parsed(row['seen']) === 'object' &&
+      (row['information'] === null || parsed(row['information']) !== undefined),
+  },
+  {
+    table: 'audit_events',
+    columns: ['at', 'actor', 'event', 'user', 'device_id', 'detail'],
+    valid: (row) => row['detail'] === null || parsed(row['detail']) !== undefined,
+  },
+]
+
+/**
+ * Makes a sound store out of a damaged one: moves the old file aside and carries over every row of facts, users,
+ * sightings and audit that can still be read. Sync states are left behind on purpose: until each source was read
+ * again, an absent device proves nothing. Counters and outbox start empty.
+ *
+ * @throws {DirectoryError} STORE_MISSING, STORE_LOCKED while a node runs
+ */
+export function rebuildStore(path: string, { now }: { readonly now: () => number }): RebuiltStore {
+  const log = `${path}-wal`
+  if (!existsSync(path) && !existsSync(log)) throw missingStore(path)
+  const lock = takeOwnerLock(path)
+  try {
+    const fresh = `${path}.rebuilt`
+    for (const leftover of [fresh, `${fresh}-wal`, `${fresh}-shm`]) rmSync(leftover, { force: true })
+    createStore(fresh)
+    const { salvaged, complete } = salvage(path, fresh, now())
+    const movedTo = `${path}.broken-${new Date(now()).toISOString().replaceAll(':', '-')}`
+    // the log first: it must never lie beside a file that it does not belong to
+    if (existsSync(log)) renameSync(log, `${movedTo}-wal`)
+    if (existsSync(path)) renameSync(path, movedTo)
+    rmSync(`${path}-shm`, { force: true })
+    renameSync(fresh, path)
+    return { movedTo, salvaged, complete }
+  } finally {
+    lock.close()
+  }
+}
+
+function salvage(path: string, fresh: string, at: number): Pick<RebuiltStore, 'salvaged' | 'complete'> {
+  const target = openForWriting(fresh)
+  const salvaged: Record<string, number> = {}
+  let complete = true
+  let source: DatabaseSync | undefined
+  try {
+    // opening reads nothing yet: a file that is no database fails at its first table
+    source = existsSync(path) ? new DatabaseSync(path, { readOnly: true }) : undefined
+    target.exec('BEGIN IMMEDIATE')
+    for (const table of salvages) {
+      const result = salvageTable(source, target, table)
+      salvaged[table.table] = result.rows
+      complete &&= result.complete
+    }
+    target.exec(`INSERT INTO user_names SELECT user, user, source FROM users`)
+    target.exec(
+      `INSERT OR IGNORE INTO user_names SELECT alias.value, user, source FROM users, json_each(users.aliases) AS alias`,
+    )
+    // higher than any revision that a worker or another node may have seen
+    target.exec(
+      `UPDATE store_revision SET value = 1000000 + (SELECT max(revision) FROM (
+         SELECT revision FROM device_facts UNION ALL SELECT revision FROM users UNION ALL
+         SELECT revision FROM sightings UNION ALL SELECT 0))`,
+    )
+    target
+      .prepare('INSERT INTO audit_events (at, actor, event, detail) VALUES (?, ?, ?, ?)')
+      .run(at, 'easgate', 'store-rebuilt', JSON.stringify({ ...salvaged, complete }))
+    target.exec('COMMIT')
+  } finally {
+    source?.close()
+    target.close()
+  }
+  return { salvaged, complete }
+}
+
+function salvageTable(
+  source: DatabaseSync | undefined,
+  target: DatabaseSync,
+  { table, columns, valid }: Salvage,
+): { rows: number; complete: boolean } {
+  const insert = target.prepare(
+    `INSERT OR IGNORE INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+  )
+  const reader = source === undefined ? undefined : openTable(source, table)
+  if (reader === undefined) return { rows: 0, complete: false }
+  let rows = 0
+  let lost = 0
+  for (const row of readableRows(reader, () => lost++)) {
+    if (valid(row)) rows += Number(insert.run(...columns.map((column) => row[column] ?? null)).changes)
+    else lost++
+  }
+  return { rows, complete: lost === 0 }
+}
+
+interface TableReader {
+  /** Rows after a rowid, in order. */
+  readonly rows: Statement<Row>
+  /** The first of them. */
+  readonly first: Statement<Row>
+}
+
+/** Undefined where not even the schema can be read. */
+function openTable(source: DatabaseSync, table: string): TableReader | undefined {
+  const sql = `SELECT * FROM ${table} WHERE id > ? ORDER BY id`
+  try {
+    return { rows: prepare(source, sql), first: prepare(source, `${sql} LIMIT 1`) }
+  } catch {
+    return undefined
+  }
+}
+
+/** Every row that can be read, by rowid; `onGap` is called for each stretch that cannot. */
+function* readableRows(table: TableReader, onGap: () => void): Generator<Row> {
+  let after: number | undefined = 0
+  while (after !== undefined) {
+    let reached: number = after
+    try {
+      for (const row of table.rows.iterate(after)) {
+        yield row
+        // damage can put rowids out of order; going back would never end
+        reached = Math.max(reached, row.id)
+      }
+      return
+    } catch {
+      onGap()
+      after = nextReadable(table, reached)
+    }
+  }
+}
+
+const maxGap = 2 ** 40
+
+/** The lowest rowid after which a row can be read: doubles the step, then halves the interval. */
+function nextReadable(table: TableReader, from: number): number | undefined {
+  let step = 1
+  while (!isReadable(table, from + step)) {
+    step *= 2
+    if (step > maxGap) return undefined
+  }
+  let [bad, good] = [from + Math.floor(step / 2), from + step]
+  while (good - bad > 1) {
+    const middle = Math.floor((bad + good) / 2)
+    if (isReadable(table, middle)) good = middle
+    else bad = middle
+  }
+  return good
+}
+
+function isReadable(table: TableReader, after: number): boolean {
+  try {
+    table.first.get(after)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function parsed(text: SQLInputValue | undefined): unknown {
+  if (typeof text !== 'string') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}

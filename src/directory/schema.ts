@@ -1,0 +1,139 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { DirectoryError } from './errors.ts'
+
+/** Marks a file as a store of easgate (`PRAGMA application_id`): the letters EASG. */
+export const applicationId = 0x45415347
+
+/**
+ * The schema, as the steps that led to it: a file of version n has had the first n steps. Steps are only ever added.
+ *
+ * Tables hold rowids on purpose: `store rebuild` reads a damaged file by ranges of them. Device facts are one JSON text
+ * (fields in the order of `deviceFields`), so that a new fact needs no step and "no field changed" is one comparison.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE store_revision (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL) STRICT;
+  INSERT INTO store_revision (id, value) VALUES (1, 0);
+
+  CREATE TABLE device_facts (
+    id INTEGER PRIMARY KEY,
+    user TEXT NOT NULL,
+    device_key TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    as_of INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX device_facts_pair ON device_facts (user, device_key, device_id, source);
+  CREATE INDEX device_facts_device ON device_facts (device_key, user);
+
+  CREATE TABLE users (
+    id INTEGER PRIMARY KEY,
+    user TEXT NOT NULL,
+    source TEXT NOT NULL,
+    aliases TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    revision INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX users_user ON users (user, source);
+
+  CREATE TABLE user_names (
+    name TEXT NOT NULL,
+    user TEXT NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (name, user, source)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE sightings (
+    id INTEGER PRIMARY KEY,
+    user TEXT NOT NULL,
+    device_key TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    information TEXT,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    allowed_at INTEGER,
+    provision_asked_at INTEGER,
+    revision INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX sightings_pair ON sightings (user, device_key);
+
+  CREATE TABLE audit_events (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    event TEXT NOT NULL,
+    user TEXT,
+    device_id TEXT,
+    detail TEXT
+  ) STRICT;
+  CREATE INDEX audit_events_user ON audit_events (user, id) WHERE user IS NOT NULL;
+
+  CREATE TABLE hourly_counts (
+    hour INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    PRIMARY KEY (hour, action, reason, platform)
+  ) STRICT;
+
+  CREATE TABLE sync_state (
+    source TEXT PRIMARY KEY,
+    outcome TEXT NOT NULL,
+    attempted_at INTEGER NOT NULL,
+    complete_at INTEGER,
+    confirmed_at INTEGER,
+    records INTEGER NOT NULL,
+    faults INTEGER NOT NULL,
+    error TEXT
+  ) STRICT;
+
+  CREATE TABLE outbox (
+    revision INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    user TEXT NOT NULL,
+    device_id TEXT,
+    source TEXT NOT NULL,
+    record TEXT
+  ) STRICT;
+  `,
+]
+
+/** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */
+export function migrate(database: DatabaseSync, path: string, steps: readonly string[] = migrations): void {
+  const version = schemaVersion(database)
+  if (version > steps.length) throw newerStore(path, version, steps.length)
+  for (const [done, step] of steps.entries()) {
+    if (done < version) continue
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      database.exec(step)
+      database.exec(`PRAGMA user_version = ${done + 1}`)
+      database.exec('COMMIT')
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+}
+
+/** How many migration steps the file has had. */
+export function schemaVersion(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+}
+
+/** The error of a file that a later version wrote: reading it by guess could open the door. */
+export function newerStore(path: string, version: number, known: number): DirectoryError {
+  return new DirectoryError(
+    'STORE_NEWER',
+    `the store ${path} has schema version ${version}, this easgate knows up to ${known}; ` +
+      'run the newer easgate, or start afresh with: easgate store rebuild',
+  )
+}

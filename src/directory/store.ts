@@ -1,0 +1,228 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { type AuditReader, type AuditWriter, createAuditReader, createAuditWriter } from './audit.ts'
+import type { Change } from './changes.ts'
+import { backupStore, checkStore, type StoreCheck } from './check.ts'
+import { createCommitter } from './commit.ts'
+import { openForReading, openForWriting, prepare } from './database.ts'
+import { DirectoryError, storeError } from './errors.ts'
+import { createDeviceLister, type DeviceLister } from './list-devices.ts'
+import { takeOwnerLock } from './owner-lock.ts'
+import { createPruner, type Pruned, type Retention } from './prune.ts'
+import { apiSource, createFactsReader, type FactsReader } from './read-facts.ts'
+import type { FactsRecord } from './record.ts'
+import type { Sighting } from './sightings.ts'
+import { createSyncReader, createSyncWriter, type SyncState } from './sync-state.ts'
+import { createFactsWriter, type UpsertMode } from './write-facts.ts'
+import { createSightingsWriter, type RecordedSightings } from './write-sightings.ts'
+
+/** What every process may read of the store. Calls are synchronous where they do not give a promise. */
+export interface StoreReader extends FactsReader, DeviceLister, AuditReader {
+  readonly path: string
+  /** Every source that counts, `api` first. */
+  readonly sourceOrder: readonly string[]
+  /** The revision of the last commit. */
+  currentRevision(): number
+  syncState(source: string): SyncState | undefined
+  /** Reads the whole file in one go: see `checkStore`. */
+  check(): StoreCheck
+  /** Copies the store, as it is now, to a new file. Works beside a running owner. */
+  backup(target: string): Promise<void>
+  close(): void
+}
+
+/** The owner's side: the one writer. Every write that changes a field tells `onChange` after its commit. */
+export interface Store extends StoreReader, AuditWriter {
+  /**
+   * Adds records; settles once they are on disk. A field that a record does not give keeps its value, unless `all` is
+   * asked for: then the record stands for the whole device. Lists (aliases, groups) that are given replace the held
+   * ones.
+   */
+  upsert(source: string, records: Iterable<FactsRecord>, mode?: UpsertMode): Promise<readonly Change[]>
+  /** Takes the full set of one source; sets of one source are taken one after the other. */
+  replace(source: string, records: Iterable<FactsRecord>, set: SourceSet): Promise<ReplacedSet>
+  /** Removes the device in every spelling, of one source or of all. `user` may be any name of the user. */
+  remove(user: string, deviceId: string, source?: string): readonly Change[]
+  recordSightings(sightings: readonly Sighting[]): Promise<RecordedSightings>
+  /** A source that has no full sets (a push) is complete from now on. */
+  setSourceComplete(source: string): void
+  setSourceFailed(source: string, error: string): void
+  /** True where the source has any user or device on record. */
+  hasRecords(source: string): boolean
+  /** Called once per commit that changed something. A listener must not throw. Gives the function that ends it. */
+  onChange(listener: (changes: readonly Change[]) => void): () => void
+  /** Removes what is older than the retention allows, in slices. */
+  prune(retention: Retention): Promise<Pruned>
+}
+
+/** A full set of one source. */
+export interface SourceSet {
+  /** True: what is not listed is gone. False, or any fault: nothing is removed. */
+  readonly complete: boolean
+  /** Records that could not be read. */
+  readonly faults?: number
+  /** `currentRevision()` when the reading began: what was written to this source since then is newer than the set. */
+  readonly since?: number
+}
+
+/** What a full set did. */
+export interface ReplacedSet {
+  readonly records: number
+  readonly changed: number
+  readonly removed: number
+}
+
+export interface ReaderOptions {
+  /** Configured sources, first the one that goes before the others; `api` goes before all. */
+  readonly sourceOrder: readonly string[]
+}
+
+export interface StoreOptions extends ReaderOptions {
+  readonly now: () => number
+}
+
+/**
+ * Opens the store as its owner: makes it where there is none, migrates it, checks its pages.
+ *
+ * @throws {DirectoryError} STORE_LOCKED, STORE_CORRUPT, STORE_FOREIGN, STORE_NEWER, STORE_UNREADABLE
+ */
+export function openStore(path: string, { sourceOrder, now }: StoreOptions): Store {
+  const lock = lockStore(path)
+  let database: DatabaseSync | undefined
+  try {
+    database = openForWriting(path)
+    return createOwner(database, lock, path, withApi(sourceOrder), now)
+  } catch (error) {
+    database?.close()
+    lock.close()
+    throw storeError(error, path)
+  }
+}
+
+/**
+ * Opens the store for reading, beside its owner or alone.
+ *
+ * @throws {DirectoryError} STORE_MISSING, STORE_CORRUPT, STORE_FOREIGN, STORE_NEWER, STORE_OLDER, STORE_UNREADABLE
+ */
+export function openStoreReader(path: string, { sourceOrder }: ReaderOptions): StoreReader {
+  const database = openForReading(path)
+  try {
+    return createReader(database, path, withApi(sourceOrder))
+  } catch (error) {
+    database.close()
+    throw storeError(error, path)
+  }
+}
+
+function lockStore(path: string): DatabaseSync {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new DirectoryError('STORE_UNREADABLE', `cannot make the folder of ${path}`, { cause: error })
+  }
+  return takeOwnerLock(path)
+}
+
+function withApi(sources: readonly string[]): readonly string[] {
+  return [apiSource, ...sources.filter((source) => source !== apiSource)]
+}
+
+function createReader(database: DatabaseSync, path: string, sourceOrder: readonly string[]): StoreReader {
+  const facts = createFactsReader(database, sourceOrder)
+  const selectRevision = prepare<{ value: number }>(database, 'SELECT value FROM store_revision')
+  return {
+    path,
+    sourceOrder,
+    ...facts,
+    ...createDeviceLister(database, facts, sourceOrder),
+    ...createAuditReader(database),
+    currentRevision: () => selectRevision.get()?.value ?? 0,
+    syncState: createSyncReader(database),
+    check: () => checkStore(database, path),
+    backup: (target) => backupStore(database, path, target),
+    close: () => database.close(),
+  }
+}
+
+function createOwner(
+  database: DatabaseSync,
+  lock: DatabaseSync,
+  path: string,
+  sourceOrder: readonly string[],
+  now: () => number,
+): Store {
+  const listeners = new Set<(changes: readonly Change[]) => void>()
+  const committer = createCommitter(database, path, (changes) => {
+    for (const listener of listeners) listener(changes)
+  })
+  const reader = createReader(database, path, sourceOrder)
+  const facts = createFactsWriter(database, committer, now)
+  const recordSync = createSyncWriter(database, committer, () => reader.sourcesComplete())
+  const selectRecord = prepare(
+    database,
+    `SELECT 1 FROM users WHERE source = :source UNION ALL SELECT 1 FROM device_facts WHERE source = :source LIMIT 1`,
+  ) as unknown as { get(named: { source: string }): unknown }
+  /** The last full set per source: the next one waits for it. */
+  const replacing = new Map<string, Promise<unknown>>()
+
+  function known(source: string): string {
+    if (sourceOrder.includes(source)) return source
+    throw new DirectoryError(
+      'SOURCE_UNKNOWN',
+      `${source} is not one of the sources ${sourceOrder.join(', ')}`,
+    )
+  }
+
+  async function replaceNow(
+    source: string,
+    records: Iterable<FactsRecord>,
+    set: SourceSet,
+  ): Promise<ReplacedSet> {
+    const at = now()
+    const faults = set.faults ?? 0
+    const complete = set.complete && faults === 0
+    const since = set.since ?? committer.revision
+    const replaced = await facts.replace(source, records, { complete, since })
+    const outcome = complete ? 'complete' : 'partial'
+    recordSync(source, { outcome, at, confirms: complete, records: replaced.records, faults })
+    return { records: replaced.records, changed: replaced.changes.length, removed: replaced.removed }
+  }
+
+  return {
+    ...reader,
+    ...createAuditWriter(database, committer),
+    upsert: async (source, records, mode = 'given') => facts.upsert(known(source), records, mode),
+
+    async replace(source, records, set) {
+      const before = replacing.get(known(source))
+      const run = (async () => {
+        await before?.catch(() => undefined)
+        return replaceNow(source, records, set)
+      })()
+      replacing.set(source, run)
+      return run
+    },
+
+    remove: (user, deviceId, source) => {
+      const name = user.toLowerCase()
+      return facts.remove(reader.resolve(name) ?? name, deviceId, source)
+    },
+    recordSightings: createSightingsWriter(database, committer),
+    setSourceComplete: (source) =>
+      recordSync(known(source), { outcome: 'complete', at: now(), confirms: false }),
+    setSourceFailed: (source, error) =>
+      recordSync(known(source), { outcome: 'failed', at: now(), confirms: false, error }),
+    hasRecords: (source) => selectRecord.get({ source }) !== undefined,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    prune: createPruner(database, committer, now),
+    close() {
+      committer.close()
+      database.close()
+      lock.close()
+    },
+  }
+}
