@@ -1,21 +1,29 @@
 import { z } from 'zod'
 
-const hostPort = z
+/** An address to listen on, such as 127.0.0.1:8080 or [::1]:8080. */
+export const hostPort = z
   .string()
   .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'expected host:port, such as 127.0.0.1:8080')
-  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65535, 'the port must be at most 65535')
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65535, 'expected a port of at most 65535')
 
 const origin = z
   .url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' })
   .refine(
-    (text) => /^https?:\/\/[^/?#]+\/?$/.test(text),
-    'expected scheme, host and port only, without a path',
+    (text) => /^https?:\/\/[^/?#@]+\/?$/.test(text),
+    'expected scheme, host and port only, such as https://mail.example.com',
   )
   .transform((text) => new URL(text).origin)
 
+const link = z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' })
+const domain = z
+  .string()
+  .toLowerCase()
+  .regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/, 'expected a domain such as example.com')
+
 const path = z.string().min(1, 'expected a file path')
 const tlsVersion = z.enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']).default('TLSv1.2')
-const seconds = z.int().min(1)
+/** At most a day: a timer longer than 24 days would end at once. */
+const seconds = z.int().min(1).max(86_400)
 const days = z.int().min(1).max(3650)
 
 const listen = z.strictObject({
@@ -33,7 +41,13 @@ const listen = z.strictObject({
     })
     .optional(),
   /** Peers whose X-Forwarded-For and PROXY header are believed: addresses or CIDR ranges. */
-  trustedProxies: z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])).default([]),
+  trustedProxies: z
+    .array(
+      z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], {
+        error: 'expected an address or a range such as 10.0.0.0/8',
+      }),
+    )
+    .default([]),
   /** required: every connection starts with a PROXY protocol header (v1 or v2), from a trusted proxy only. */
   proxyProtocol: z.enum(['off', 'required']).default('off'),
 })
@@ -99,7 +113,11 @@ const source = z.discriminatedUnion('kind', [
 export const configSchema = z.strictObject({
   listen: listen.prefault({}),
   admin: admin.prefault({}),
-  workers: z.union([z.literal('auto'), z.int().min(1).max(256)]).default(1),
+  workers: z
+    .union([z.literal('auto'), z.int().min(1).max(256)], {
+      error: 'expected auto, or a whole number from 1 to 256',
+    })
+    .default(1),
   limits: limits.prefault({}),
   store: z
     .strictObject({
@@ -117,12 +135,12 @@ export const configSchema = z.strictObject({
   identity: z
     .strictObject({
       /** UPN suffix of a bare user name. */
-      defaultDomain: z.string().min(1).toLowerCase().optional(),
-      /** NetBIOS domain -> UPN suffix. */
-      domains: z.record(z.string().min(1), z.string().min(1).toLowerCase()).default({}),
+      defaultDomain: domain.optional(),
+      /** NetBIOS domain, in lower case here -> UPN suffix. */
+      domains: z.record(z.string().toLowerCase(), domain).default({}),
     })
     .prefault({}),
-  backends: z.record(z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, 'expected letters, digits, - and _'), backend),
+  backends: z.record(z.string(), backend),
   routing: z.strictObject({
     default: z.string(),
     rules: z
@@ -135,9 +153,9 @@ export const configSchema = z.strictObject({
   enrollment: z
     .strictObject({
       /** Where a browser on the EAS path is sent: the enrolment page of this proxy. */
-      publicUrl: z.url({ protocol: /^https?$/ }).optional(),
+      publicUrl: link.optional(),
       /** The MDM's own enrolment, which the page links to. */
-      url: z.url({ protocol: /^https?$/ }).optional(),
+      url: link.optional(),
     })
     .prefault({}),
   log: z
