@@ -1,0 +1,142 @@
+import { watch } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { FactsSource, SourceStatus } from '#directory/facts-source.ts'
+import type { RowFault } from '#directory/rows.ts'
+import type { Store } from '#directory/store.ts'
+import { readFactsFile } from './read-facts-file.ts'
+
+/** Runs `work` after `delayMs`; gives the function that calls it off. */
+export type Schedule = (work: () => void, delayMs: number) => () => void
+
+export interface FileSourceOptions {
+  readonly name: string
+  /** `.csv` or `.json`. */
+  readonly path: string
+  readonly store: Pick<Store, 'replace' | 'hasRecords' | 'setSourceFailed'>
+  /** Told of each bad row, at most `maxReportedFaults` per read. `place`: line of a CSV, index in a JSON list. */
+  readonly onFault: (fault: RowFault) => void
+  /** ms since the epoch. */
+  readonly now: () => number
+  readonly schedule?: Schedule
+}
+
+/** Two looks at the file, this far apart, must show the same: a file that is still being written is not taken. */
+const settleMs = 100
+/** The net under `fs.watch`, which network and container file systems leave silent. */
+const pollMs = 5000
+const maxReportedFaults = 100
+
+/**
+ * Facts from a CSV or JSON file, read at the start and again whenever the file changes. Good rows count whatever is
+ * wrong with others; rows that are gone are removed only by a read without faults; a file that cannot be read, or is
+ * suddenly empty, leaves everything as it was. T-56
+ */
+export function createFileSource(options: FileSourceOptions): FactsSource {
+  const { name, path, store, onFault, now, schedule = scheduleTimer } = options
+  let status: SourceStatus = { records: 0, faults: 0 }
+  /** The file as it was when it was last taken, and as the last look saw it. */
+  let taken: string | undefined
+  let lastSeen: string | undefined
+
+  function fail(error: string): void {
+    if (status.error === error) return
+    status = { ...status, error }
+    try {
+      store.setSourceFailed(name, error)
+    } catch {
+      // the store itself is in trouble, and says so to whoever writes to it; the status stands
+    }
+  }
+
+  /** Gives true where nothing more is to be done until the file changes. */
+  async function look(signal: AbortSignal): Promise<boolean> {
+    const seen = await fingerprint(path)
+    if (seen === taken) return true
+    if (seen !== lastSeen) {
+      lastSeen = seen
+      return false
+    }
+    const { records, faults } = await readFactsFile(path, signal)
+    if ((await fingerprint(path)) !== seen) return false
+    for (const fault of faults.slice(0, maxReportedFaults)) onFault(fault)
+    taken = seen
+    if (records.length === 0 && faults.length > 0) {
+      status = { ...status, faults: faults.length }
+      fail(`${path}: no row could be read; the records of before are kept`)
+    } else if (records.length === 0 && store.hasRecords(name)) {
+      fail(`${path} is empty; the records of before are kept`)
+    } else {
+      const complete = faults.length === 0
+      await store.replace(name, records, { complete, faults: faults.length })
+      const completeAt = complete ? now() : status.lastCompleteAt
+      status = {
+        records: records.length,
+        faults: faults.length,
+        ...(completeAt === undefined ? undefined : { lastCompleteAt: completeAt }),
+      }
+    }
+    return true
+  }
+
+  async function start(signal: AbortSignal): Promise<void> {
+    const first = Promise.withResolvers<void>()
+    let cancel: (() => void) | undefined
+    let isLooking = false
+    let isDueSoon = false
+
+    const wake = (delayMs: number): void => {
+      cancel?.()
+      cancel = schedule(() => void run(), delayMs)
+    }
+    const wakeSoon = (): void => {
+      if (isDueSoon) return
+      isDueSoon = true
+      if (!isLooking) wake(settleMs)
+    }
+    const run = async (): Promise<void> => {
+      isLooking = true
+      isDueSoon = false
+      let isSettled = true
+      try {
+        isSettled = await look(signal)
+      } catch (error) {
+        taken = lastSeen = undefined
+        if (!signal.aborted) fail(error instanceof Error ? error.message : String(error))
+      }
+      isLooking = false
+      if (isSettled) first.resolve()
+      if (!signal.aborted) wake(isSettled && !isDueSoon ? pollMs : settleMs)
+    }
+    signal.addEventListener('abort', () => {
+      cancel?.()
+      first.resolve()
+    })
+    watchFolder(dirname(path), signal, wakeSoon)
+    await run()
+    await first.promise
+  }
+
+  return { name, start, status: () => status }
+}
+
+/** What must stay the same between two looks. A replaced file has another inode, a rewritten one another time. */
+async function fingerprint(path: string): Promise<string> {
+  const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true })
+  return [size, mtimeNs, ctimeNs, ino].join(' ')
+}
+
+/** The folder, not the file: editors and deployments replace files, and a watch on a file follows the old one. */
+function watchFolder(folder: string, signal: AbortSignal, onEvent: () => void): void {
+  try {
+    const watcher = watch(folder, { signal, persistent: false }, onEvent)
+    watcher.on('error', () => watcher.close())
+  } catch {
+    // no folder yet, or a file system that cannot be watched: the poll finds the file
+  }
+}
+
+function scheduleTimer(work: () => void, delayMs: number): () => void {
+  const timer = setTimeout(work, delayMs).unref()
+  return () => clearTimeout(timer)
+}
