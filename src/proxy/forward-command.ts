@@ -18,7 +18,7 @@ export interface ForwardDeps {
   readonly addresses: AddressBook
   readonly limits: BodyLimits & { readonly upstreamSeconds: number }
   /** Origin under which phones reach us. */
-  readonly publicUrl: string
+  readonly publicUrl: () => string
   readonly secure: boolean
 }
 
@@ -176,5 +176,9 @@ async function moved(
     const result = await forwardTo(target.server, request, exchange.res)
     if (result.kind !== 'moved') return settle(deps, exchange, judged, body, result)
   }
-  return { status: sendMoved(exchange.res, `${deps.publicUrl}${easPath}`), server: server.name, proved: true }
+  return {
+    status: sendMoved(exchange.res, `${deps.publicUrl()}${easPath}`),
+    server: server.name,
+    proved: true,
+  }
 }

@@ -102,23 +102,22 @@ export function sightingOf(
   result: ActResult & { readonly information?: DeviceInformation },
   at: number,
 ): Sighting | undefined {
-  const { request, identity, facts } = judged
+  const { request, identity, user } = judged
   if (request.kind !== 'command' || result.proved !== true || identity.deviceKey === undefined)
     return undefined
-  if (facts.user === undefined || request.deviceId === undefined || request.deviceType === undefined)
-    return undefined
+  if (user === '' || request.deviceId === undefined) return undefined
   const forwarded = outcome.action === 'allow' || outcome.reportOnly
   return {
-    user: facts.user.user,
+    user,
     deviceId: request.deviceId,
     deviceKey: identity.deviceKey,
     deviceType: request.deviceType,
-    userAgent: request.headers.userAgent ?? '',
+    userAgent: request.headers.userAgent,
     platform: outcome.platform,
     osVersion: outcome.osVersion,
     model: outcome.model,
     client: outcome.client,
-    protocolVersion: request.protocolVersion ?? '',
+    protocolVersion: request.protocolVersion,
     command: request.command,
     backend: outcome.backend,
     action: outcome.action,

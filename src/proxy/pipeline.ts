@@ -24,7 +24,7 @@ export interface PipelineDeps {
   readonly identifyClient: (claims: ClientClaims) => ClientIdentity
   readonly certificateOf: (exchange: Exchange) => CertificateUser | undefined
   readonly lookup: Pick<Lookup, 'lookup' | 'resolveUser'>
-  readonly backendOf: BackendRouter
+  readonly backendOf: BackendRouter<Backend>
   readonly passthroughPrefixes: readonly string[]
   /** The policy in force now; its revision rises with each load. */
   readonly policy: () => { readonly value: Policy; readonly revision: number }

@@ -1,10 +1,11 @@
 import type { RequestKind } from '#eas/parse.ts'
 import type { Decision } from '#policy/decide.ts'
 import type { UserFacts } from '#policy/facts.ts'
-import type { Backend } from './upstreams.ts'
+import type { Service } from '#policy/schema.ts'
+import type { BackendConfig } from '#config/schema.ts'
 
 /** The backend of a user's mailbox. */
-export type BackendRouter = (user: UserFacts | undefined) => Backend
+export type BackendRouter<Backend> = (user: UserFacts | undefined) => Backend
 
 interface RoutingRule {
   readonly group: string
@@ -12,10 +13,10 @@ interface RoutingRule {
 }
 
 /** Routing by group, first match wins. A user that no directory entry resolves goes to the default. */
-export function createBackendRouter(
+export function createBackendRouter<Backend>(
   backends: ReadonlyMap<string, Backend>,
   routing: { readonly default: string; readonly rules: readonly RoutingRule[] },
-): BackendRouter {
+): BackendRouter<Backend> {
   const named = (name: string): Backend => {
     const backend = backends.get(name)
     if (backend === undefined) throw new TypeError(`no backend is named ${name}`)
@@ -24,6 +25,11 @@ export function createBackendRouter(
   const fallback = named(routing.default)
   const rules = routing.rules.map(({ group, backend }) => ({ group, backend: named(backend) }))
   return (user) => rules.find(({ group }) => user?.groups.includes(group))?.backend ?? fallback
+}
+
+/** The part of the policy that a backend is judged by. The simulator stands for an Exchange on-premises. */
+export function serviceOf(kind: BackendConfig['kind']): Service {
+  return kind === 'exchange-online' ? 'online' : 'onPremises'
 }
 
 const canonicalPath = /^(?:\/(?!\.\.?(?:\/|$))[A-Za-z0-9._~@-]+)*\/?$/

@@ -5,6 +5,7 @@ import { easPath } from '#eas/route.ts'
 import type { Service } from '#policy/schema.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
+import { serviceOf } from './routing.ts'
 
 /** One server of a backend. */
 export interface Server {
@@ -67,7 +68,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
     const backend: Backend = {
       name,
       kind: config.kind,
-      service: config.kind === 'exchange-online' ? 'online' : 'onPremises',
+      service: serviceOf(config.kind),
       servers: config.servers.map((origin) => openServer(origin, config, options.connectSeconds)),
     }
     backends.set(name, backend)

@@ -1,0 +1,131 @@
+import type { Config } from '#config/schema.ts'
+import { identifyClient } from '#eas/client/identify-client.ts'
+import { deviceKey, isDeviceId } from '#eas/device-id.ts'
+import { loginNames, type LoginRules } from '#eas/login.ts'
+import type { Lookup } from '#directory/lookup.ts'
+import { decide, type Decision, type TraceStep } from '#policy/decide.ts'
+import type { Facts } from '#policy/facts.ts'
+import type { Action } from '#policy/reasons.ts'
+import type { Policy } from '#policy/schema.ts'
+import { createBackendRouter, serviceOf } from '#proxy/routing.ts'
+import { Problem } from './problem.ts'
+
+/** Who is asked about; the same words as in an EAS request. */
+export interface ExplainQuestion {
+  readonly user: string
+  readonly deviceId: string
+  readonly deviceType?: string | undefined
+  readonly userAgent?: string | undefined
+}
+
+/** Why a pair gets what it gets. design.md, Fixed names */
+export interface Explanation extends Pick<Decision, 'action' | 'reason' | 'rule' | 'mode'> {
+  /** HTTP status of such a command below 14.0; later versions carry a refusal in a body of status 200. */
+  readonly status: number
+  readonly validUntil: string | null
+  readonly user: string
+  readonly backend: string
+  readonly device: {
+    readonly platform: string
+    readonly osVersion: string
+    readonly model: string
+    readonly client: string
+  }
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly trace: readonly TraceStep[]
+}
+
+export interface ExplainDeps {
+  readonly loginRules: LoginRules
+  readonly lookup: Pick<Lookup, 'lookup'>
+  readonly config: Pick<Config, 'backends' | 'routing'>
+  readonly policy: () => Policy
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+const statusOf: Readonly<Record<Action, number>> = {
+  allow: 200,
+  block: 403,
+  quarantine: 403,
+  redirect: 403,
+  unavailable: 503,
+  reject: 400,
+}
+
+/** Asks the same facts, the same policy and the same code as a request would meet now. */
+export function createExplain(deps: ExplainDeps): (question: ExplainQuestion) => Explanation {
+  const backends = new Map(
+    Object.entries(deps.config.backends).map(([name, { kind }]) => [
+      name,
+      { name, service: serviceOf(kind) },
+    ]),
+  )
+  const backendOf = createBackendRouter(backends, deps.config.routing)
+  return (question) => {
+    checkQuestion(question)
+    const { user, deviceId, deviceType, userAgent } = question
+    const names = loginNames(user, deps.loginRules)
+    const facts = deps.lookup.lookup(names, deviceKey(deviceId))
+    const backend = backendOf(facts.user)
+    const trace: TraceStep[] = []
+    const request = { service: backend.service, deviceId, userMismatch: false }
+    const decision = decide(request, facts, deps.policy(), deps.now(), trace)
+    const client = identifyClient({
+      deviceId,
+      ...(deviceType === undefined ? undefined : { deviceType }),
+      ...(userAgent === undefined ? undefined : { userAgent }),
+    })
+    const { action, reason, rule, mode, validUntil } = decision
+    return {
+      action,
+      reason,
+      rule,
+      mode,
+      status: statusOf[action],
+      validUntil: Number.isFinite(validUntil) ? new Date(validUntil).toISOString() : null,
+      user: facts.user?.user ?? names[0] ?? user,
+      backend: backend.name,
+      device: {
+        platform: facts.device?.platform ?? client.platform,
+        osVersion: facts.device?.osVersion ?? client.osVersion,
+        model: facts.device?.model ?? client.model,
+        client: client.client,
+      },
+      facts: factsShown(facts),
+      trace,
+    }
+  }
+}
+
+function checkQuestion({ user, deviceId }: ExplainQuestion): void {
+  const errors = []
+  if (user === '') errors.push({ field: 'user', message: 'expected the name of a user' })
+  if (!isDeviceId(deviceId)) {
+    errors.push({
+      field: 'deviceId',
+      message: 'expected an EAS device id: 1 to 64 letters, digits, -, _ or .',
+    })
+  }
+  if (errors.length > 0) throw new Problem(400, 'Bad Request', 'a parameter is missing or malformed', errors)
+}
+
+function factsShown(facts: Facts): Readonly<Record<string, unknown>> {
+  const { user, device, history } = facts
+  const { origin, ...fields } = device ?? { origin: undefined }
+  const time = (milliseconds: number | undefined) =>
+    milliseconds === undefined ? undefined : new Date(milliseconds).toISOString()
+  return {
+    ...fields,
+    graceUntil: time(device?.graceUntil),
+    lastCheckIn: time(device?.lastCheckIn),
+    known: user !== undefined,
+    groups: user?.groups,
+    onRecord: device !== undefined,
+    otherOwner: facts.otherOwner,
+    allowedBefore: history.allowedBefore,
+    source: origin?.sources.join(', '),
+    asOf: time(origin?.asOf),
+    revision: facts.revision,
+  }
+}

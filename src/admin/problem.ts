@@ -1,0 +1,26 @@
+/** What the admin API refuses a request with: a problem document. RFC 9457 */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly status: number
+  readonly title: string
+  /** One entry per fault of the input, such as `{ index, field, message }`. */
+  readonly errors: readonly unknown[] | undefined
+
+  constructor(status: number, title: string, detail: string, errors?: readonly unknown[]) {
+    super(detail)
+    this.status = status
+    this.title = title
+    this.errors = errors
+  }
+
+  /** The document. */
+  toJSON(): Readonly<Record<string, unknown>> {
+    return {
+      type: 'about:blank',
+      title: this.title,
+      status: this.status,
+      detail: this.message,
+      errors: this.errors,
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import { loadSettings } from '#config/load.ts'
+import type { Command } from './command.ts'
+
+/** Reads config and policy as `serve` would, and prints every fault with its line. */
+export const check: Command = {
+  usage: 'check                                   read config and policy, print every fault',
+  run: async (_args, { configFile, print }) => {
+    const { config, policy } = loadSettings(configFile)
+    print(`${config.file}: good (${config.digest})`)
+    print(`${policy.file}: good (${policy.digest})`)
+    for (const prefix of config.value.routing.passthrough) {
+      print(`warning: ${prefix} is passed through without any check of user or device`)
+    }
+    return 0
+  },
+}

@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { loadSettings } from '#config/load.ts'
+import { readFactsCsv } from '#directory/csv.ts'
+import { readFactsJson } from '#directory/json.ts'
+import type { FactsRecord } from '#directory/record.ts'
+import { createAdminClient, type AdminClient } from './admin-client.ts'
+import { UsageError, type Command, type CommandContext } from './command.ts'
+
+/** Records sent in one call. */
+const batchRecords = 1000
+
+/** The inventory of the running node: reads it, and pushes facts into it. */
+export const devices: Command = {
+  usage: [
+    'devices list [--state S] [--reason R] [--platform P] [--group G] [--user U] [--json]',
+    'devices show USER DEVICEID               what is known of one device, and from where',
+    'devices set USER DEVICEID FIELD=VALUE... push facts of one device',
+    'devices import FILE                      push facts from a CSV or JSON file',
+  ].join('\n'),
+  run: async (args, context) => {
+    const [name, ...rest] = args
+    const client = () => createAdminClient(loadSettings(context.configFile).config.value.admin)
+    switch (name) {
+      case 'list':
+        return list(rest, context, client)
+      case 'show':
+        return show(rest, context, client)
+      case 'set':
+        return set(rest, context, client)
+      case 'import':
+        return importFile(rest, context, client)
+      default:
+        throw new UsageError('devices takes list, show, set or import')
+    }
+  },
+}
+
+type Connect = () => AdminClient
+
+/** What the API shows of an entry, as far as the table needs it. */
+interface ListedDevice {
+  readonly user: string
+  readonly deviceId: string
+  readonly facts?: {
+    readonly complianceState?: string
+    readonly platform?: string
+    readonly osVersion?: string
+  }
+  readonly seen?: {
+    readonly action: string
+    readonly reason: string
+    readonly platform: string
+    readonly lastAt: string
+  }
+}
+
+async function list(args: readonly string[], { print }: CommandContext, connect: Connect): Promise<number> {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      state: text,
+      reason: text,
+      platform: text,
+      group: text,
+      user: text,
+      json: { type: 'boolean' },
+    },
+  })
+  const { json, ...filters } = values
+  const client = connect()
+  let cursor: string | null = null
+  if (!json) print(row(['user', 'device id', 'platform', 'compliance', 'last action', 'reason', 'last seen']))
+  do {
+    const query = new URLSearchParams(Object.entries(filters))
+    if (cursor !== null) query.set('cursor', cursor)
+    const page = (await client.call('GET', `/api/devices?${query}`)) as {
+      devices: readonly ListedDevice[]
+      next: string | null
+    }
+    for (const device of page.devices) print(json ? JSON.stringify(device) : tableRow(device))
+    cursor = page.next
+  } while (cursor !== null)
+  return 0
+}
+
+function tableRow({ user, deviceId, facts, seen }: ListedDevice): string {
+  return row([
+    user,
+    deviceId,
+    facts?.platform ?? seen?.platform ?? '-',
+    facts === undefined ? 'not on record' : (facts.complianceState ?? '-'),
+    seen?.action ?? 'never seen',
+    seen?.reason ?? '-',
+    seen?.lastAt ?? '-',
+  ])
+}
+
+const widths = [24, 28, 12, 14, 12, 18, 0]
+
+function row(cells: readonly string[]): string {
+  return cells
+    .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+    .join('  ')
+    .trimEnd()
+}
+
+async function show(args: readonly string[], { print }: CommandContext, connect: Connect): Promise<number> {
+  const [user, deviceId, ...rest] = args
+  if (user === undefined || deviceId === undefined || rest.length > 0) {
+    throw new UsageError('devices show takes a user and a device id')
+  }
+  const device = await connect().call(
+    'GET',
+    `/api/devices/${encodeURIComponent(user)}/${encodeURIComponent(deviceId)}`,
+  )
+  print(JSON.stringify(device, null, 2))
+  return 0
+}
+
+async function set(args: readonly string[], { print }: CommandContext, connect: Connect): Promise<number> {
+  const [user, deviceId, ...assignments] = args
+  if (user === undefined || deviceId === undefined || assignments.length === 0) {
+    throw new UsageError('devices set takes a user, a device id and at least one FIELD=VALUE')
+  }
+  const fields = assignments.map((assignment) => {
+    const equals = assignment.indexOf('=')
+    if (equals < 1) throw new UsageError(`expected FIELD=VALUE, got ${assignment}`)
+    return [assignment.slice(0, equals), valueOf(assignment.slice(0, equals), assignment.slice(equals + 1))]
+  })
+  await connect().call('POST', '/api/facts', { ...Object.fromEntries(fields), user, deviceId })
+  print(`${user} ${deviceId}: set, in force`)
+  return 0
+}
+
+function valueOf(field: string, text: string): unknown {
+  if (field === 'groups' || field === 'aliases') return text.split(';').filter((item) => item !== '')
+  return text === 'true' ? true : text === 'false' ? false : text
+}
+
+async function importFile(
+  args: readonly string[],
+  { print, printError }: CommandContext,
+  connect: Connect,
+): Promise<number> {
+  const [file, ...rest] = args
+  if (file === undefined || rest.length > 0) throw new UsageError('devices import takes one file')
+  const isJson = file.toLowerCase().endsWith('.json')
+  const { records, faults } = isJson ? readFactsJson(readInput(file)) : readFactsCsv(readInput(file))
+  for (const { place, field, message } of faults) {
+    printError(
+      `${file}${isJson ? `, record ${place}` : `:${place}`}: ${field === '' ? '' : `${field}: `}${message}`,
+    )
+  }
+  const client = connect()
+  for (let start = 0; start < records.length; start += batchRecords) {
+    const batch = records.slice(start, start + batchRecords).map(({ record }) => wireRecord(record))
+    await client.call('POST', '/api/facts', batch)
+  }
+  print(`${records.length} records taken, ${faults.length} not`)
+  return faults.length === 0 ? 0 : 1
+}
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new UsageError(`cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }
+}
+
+/** A record as the API takes it: times as ISO 8601. */
+function wireRecord({ graceUntil, lastCheckIn, ...record }: FactsRecord): unknown {
+  return {
+    ...record,
+    ...(graceUntil === undefined ? undefined : { graceUntil: new Date(graceUntil).toISOString() }),
+    ...(lastCheckIn === undefined ? undefined : { lastCheckIn: new Date(lastCheckIn).toISOString() }),
+  }
+}

@@ -1,0 +1,49 @@
+import type { Change } from '#directory/changes.ts'
+import type { Sighting } from '#directory/sightings.ts'
+import type { Config } from '#config/schema.ts'
+import type { Policy } from '#policy/schema.ts'
+import type { MetricsSnapshot } from '#telemetry/metrics.ts'
+import type { HourlyCount } from '#directory/audit.ts'
+
+/** A policy and its revision, which rises with each load in this process. */
+export interface PolicyInForce {
+  readonly value: Policy
+  readonly revision: number
+}
+
+/** What a worker is given to start with: checked by the owner, with the address of its simulator filled in. */
+export interface WorkerSettings {
+  readonly config: Config
+  readonly policy: PolicyInForce
+}
+
+/** Owner to worker. What has an `id` is answered with it; a worker that does not is replaced. */
+export type OwnerMessage =
+  | { readonly type: 'start'; readonly settings: WorkerSettings }
+  | { readonly type: 'changes'; readonly id: number; readonly changes: readonly Change[] }
+  | { readonly type: 'policy'; readonly id: number; readonly policy: PolicyInForce }
+  | { readonly type: 'metrics'; readonly id: number }
+  | { readonly type: 'stop' }
+
+/** Worker to owner. */
+export type WorkerMessage =
+  | { readonly type: 'listening'; readonly port: number }
+  | { readonly type: 'ack'; readonly id: number }
+  | { readonly type: 'metrics'; readonly id: number; readonly snapshot: MetricsSnapshot }
+  /** Once a second, bounded. */
+  | {
+      readonly type: 'report'
+      readonly sightings: readonly Sighting[]
+      readonly counts: readonly HourlyCount[]
+    }
+
+/**
+ * The sources of a config by the name that facts carry, first the one that goes before the others: `file`, and
+ * `file-2` for a second one of a kind.
+ */
+export function sourceNames(config: Pick<Config, 'sources'>): readonly string[] {
+  return config.sources.map(({ kind }, index) => {
+    const before = config.sources.slice(0, index).filter((other) => other.kind === kind).length
+    return before === 0 ? kind : `${kind}-${before + 1}`
+  })
+}

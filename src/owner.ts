@@ -1,0 +1,224 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createApi } from '#admin/api.ts'
+import { createExplain } from '#admin/explain.ts'
+import { createGuard } from '#admin/guard.ts'
+import { createAdminServer } from '#admin/server.ts'
+import type { Command } from '#cli/command.ts'
+import { isLoopback, loadPolicy, loadSettings, type Settings } from '#config/load.ts'
+import type { Config } from '#config/schema.ts'
+import { ConfigError } from '#config/yaml.ts'
+import type { FactsSource } from '#directory/facts-source.ts'
+import { createLookup } from '#directory/lookup.ts'
+import { openStore, type Store } from '#directory/store.ts'
+import { loginRulesOf } from '#proxy/create-proxy.ts'
+import { splitAddress } from '#proxy/listener.ts'
+import { demoUsers } from '#simulator/demo.ts'
+import { createSimulator, type Simulator } from '#simulator/exchange.ts'
+import { createFileSource } from '#sources/file.ts'
+import { createLog, type Logger } from '#telemetry/log.ts'
+import { aggregateMetrics, createMetrics, type Metrics } from '#telemetry/metrics.ts'
+import { sourceNames, type PolicyInForce } from './messages.ts'
+import { createPublisher } from './publisher.ts'
+import { createWorkers, workerCount } from './workers.ts'
+
+const pruneIntervalMs = 60 * 60 * 1000
+
+/** The owner: admin listener, sources, embedded simulator, the one writer of the store, and the workers' parent. */
+export const serve: Command = {
+  usage: 'serve                                   run the proxy',
+  run: async (args, { configFile, print }) => {
+    const settings = loadSettings(configFile)
+    const node = await startNode(settings)
+    print(banner(settings.config.value, node))
+    await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+    await node.stop()
+    return 0
+  },
+}
+
+/** A running node. */
+export interface Node {
+  readonly proxyPort: number
+  readonly adminPort: number
+  /** The simulators that were started with it, by backend. */
+  readonly simulators: ReadonlyMap<string, { readonly url: string }>
+  readonly stop: () => Promise<void>
+}
+
+/** Starts everything in the order in which it is needed; a fault ends what was started before it. */
+export async function startNode({ config: { value: configured }, policy: loaded }: Settings): Promise<Node> {
+  const log = createLog(configured.log.level, { pid: process.pid })
+  const metrics = createMetrics()
+  const started = new AsyncDisposableStack()
+  try {
+    const simulators = await startSimulators(configured)
+    for (const { simulator } of simulators.values()) started.defer(() => simulator.close())
+    const config = withSimulators(configured, simulators)
+    for (const prefix of config.routing.passthrough) {
+      log.warn({ prefix }, 'this path is passed through without any check of user or device')
+    }
+
+    const store = openStore(config.store.path, { sourceOrder: sourceNames(config), now: Date.now })
+    started.defer(() => store.close())
+    let policy: PolicyInForce = { value: loaded.value, revision: 1 }
+    metrics.policyRevision.set(policy.revision)
+
+    const workers = createWorkers({
+      count: workerCount(config.workers),
+      settings: () => ({ config, policy }),
+      log,
+      onReport: (report) => void remember(store, log, report),
+    })
+    const publisher = createPublisher(workers.publish)
+    store.onChange(publisher.add)
+    const lookup = createLookup({ store, max: config.limits.cachedDevices })
+    store.onChange((changes) => {
+      for (const change of changes) lookup.apply(change)
+    })
+
+    // the first read goes before the first request, so that a first start does not begin with 503s
+    const stopSources = new AbortController()
+    started.defer(() => stopSources.abort())
+    const sources = createSources(config, store, log, metrics)
+    await Promise.all(sources.map((source) => source.start(stopSources.signal)))
+
+    started.defer(() => workers.stop())
+    const proxyPort = await workers.start()
+
+    const reloadPolicy = () => {
+      try {
+        const { value, digest } = loadPolicy(config.policy.file)
+        policy = { value, revision: policy.revision + 1 }
+        metrics.policyRevision.set(policy.revision)
+        void workers.setPolicy(policy)
+        log.info({ digest, revision: policy.revision }, 'policy reloaded')
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error
+        log.error({ faults: error.faults }, 'the new policy has faults; the old one stays in force')
+      }
+    }
+    process.on('SIGHUP', reloadPolicy)
+    started.defer(() => {
+      process.off('SIGHUP', reloadPolicy)
+    })
+
+    const explain = createExplain({
+      loginRules: loginRulesOf(config.identity),
+      lookup,
+      config,
+      policy: () => policy.value,
+      now: Date.now,
+    })
+    const admin = createAdminServer({
+      ...splitAddress(config.admin.address),
+      guard: createGuard({
+        loopback: isLoopback(config.admin.address),
+        token: secretOf(config.admin.tokenFile),
+        metricsToken: secretOf(config.admin.metricsTokenFile),
+      }),
+      routes: createApi({ store, explain, enforced: publisher.settled, now: Date.now }),
+      ready: () => workers.ready() && store.sourcesComplete(),
+      metrics: async () => {
+        await measure(store, sources, metrics)
+        return aggregateMetrics([await metrics.registry.getMetricsAsJSON(), ...(await workers.metrics())])
+      },
+      log,
+    })
+    started.defer(() => admin.close())
+    const adminPort = await admin.start()
+
+    const pruning = setInterval(() => {
+      store
+        .prune(config.store.retention)
+        .catch((error: unknown) => log.error({ err: error }, 'pruning failed'))
+    }, pruneIntervalMs)
+    started.defer(() => clearInterval(pruning))
+    log.info({ proxyPort, adminPort, workers: workerCount(config.workers) }, 'easgate serves')
+    return { proxyPort, adminPort, simulators, stop: () => started.disposeAsync() }
+  } catch (error) {
+    await started.disposeAsync()
+    throw error
+  }
+}
+
+type RunningSimulators = ReadonlyMap<string, { readonly url: string; readonly simulator: Simulator }>
+
+/** A backend of kind simulator without servers gets one of its own, on any free port of loopback. */
+async function startSimulators(config: Config): Promise<RunningSimulators> {
+  const running = new Map<string, { readonly url: string; readonly simulator: Simulator }>()
+  for (const [name, backend] of Object.entries(config.backends)) {
+    if (backend.kind !== 'simulator' || backend.servers.length > 0) continue
+    const simulator = createSimulator({ users: demoUsers(Date.now()) })
+    const { url } = await simulator.listen(0, '127.0.0.1')
+    running.set(name, { url, simulator })
+  }
+  return running
+}
+
+function withSimulators(config: Config, simulators: RunningSimulators): Config {
+  const backends = Object.entries(config.backends).map(([name, backend]) => {
+    const simulator = simulators.get(name)
+    return [name, simulator === undefined ? backend : { ...backend, servers: [simulator.url] }] as const
+  })
+  return { ...config, backends: Object.fromEntries(backends) }
+}
+
+function createSources(config: Config, store: Store, log: Logger, metrics: Metrics): FactsSource[] {
+  const names = sourceNames(config)
+  return config.sources.map((source, index) => {
+    const name = names[index] ?? source.kind
+    return createFileSource({
+      name,
+      path: source.path,
+      store,
+      now: Date.now,
+      onFault: (fault) => log.warn({ source: name, file: source.path, ...fault }, 'a record is not taken'),
+    })
+  })
+}
+
+async function remember(
+  store: Store,
+  log: Pick<Logger, 'error'>,
+  {
+    sightings,
+    counts,
+  }: Pick<Parameters<Parameters<typeof createWorkers>[0]['onReport']>[0], 'sightings' | 'counts'>,
+): Promise<void> {
+  try {
+    await store.recordSightings(sightings)
+    store.count(counts)
+  } catch (error) {
+    log.error({ err: error }, 'sightings of one second were lost')
+  }
+}
+
+/** What is counted in the store rather than as it happens. */
+async function measure(store: Store, sources: readonly FactsSource[], metrics: Metrics): Promise<void> {
+  metrics.devices.reset()
+  for (const { state, platform, devices } of await store.deviceCounts()) {
+    metrics.devices.set({ state, platform }, devices)
+  }
+  for (const { name } of sources) {
+    const completeAt = store.syncState(name)?.completeAt
+    if (completeAt !== undefined)
+      metrics.factsAgeSeconds.set({ source: name }, (Date.now() - completeAt) / 1000)
+  }
+}
+
+function secretOf(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readFileSync(file, 'utf8').trim()
+}
+
+function banner(config: Config, node: Node): string {
+  const scheme = config.listen.tls === undefined ? 'http' : 'https'
+  const host = (address: string) => splitAddress(address).host
+  return [
+    `easgate  proxy ${scheme}://${host(config.listen.address)}:${node.proxyPort}/Microsoft-Server-ActiveSync`,
+    `         admin http://${host(config.admin.address)}:${node.adminPort}/api/devices`,
+    ...[...node.simulators].map(
+      ([name, { url }]) => `         backend ${name}: embedded Exchange simulator at ${url}`,
+    ),
+  ].join('\n')
+}

@@ -1,0 +1,150 @@
+import type { Config } from '#config/schema.ts'
+import { createClientIdentifier } from '#eas/client/identify-client.ts'
+import type { LoginRules } from '#eas/login.ts'
+import type { Change } from '#directory/changes.ts'
+import type { Lookup } from '#directory/lookup.ts'
+import type { Sighting } from '#directory/sightings.ts'
+import { createEnrollment } from '#enrollment/page.ts'
+import type { Policy } from '#policy/schema.ts'
+import { logOutcome, type Logger } from '#telemetry/log.ts'
+import type { Metrics } from '#telemetry/metrics.ts'
+import type { Outcome } from '#telemetry/outcome.ts'
+import { createAuthenticator } from './authenticate.ts'
+import { createAutodiscover } from './autodiscover.ts'
+import { certificateUser } from './certificate.ts'
+import { createAddressBook } from './client-address.ts'
+import { createListener } from './listener.ts'
+import { createParked } from './parked.ts'
+import { createPassthrough } from './passthrough.ts'
+import { createPipeline } from './pipeline.ts'
+import { createBackendRouter } from './routing.ts'
+import { createUpstreams, type Upstreams } from './upstreams.ts'
+
+export interface ProxyOptions {
+  readonly config: Config
+  readonly policy: { readonly value: Policy; readonly revision: number }
+  readonly lookup: Lookup
+  readonly metrics: Metrics
+  readonly log: Logger
+  /** Every finished request, beside log and metrics. */
+  readonly onOutcome?: (outcome: Outcome, sighting: Sighting | undefined) => void
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+/** One worker's proxy: listener, pools, caches, parked requests. */
+export interface Proxy {
+  readonly upstreams: Upstreams
+  /** Resolves with the port of the listener. */
+  readonly start: () => Promise<number>
+  /** From this call on, the next decision sees the changes; what is open is re-decided. */
+  readonly apply: (changes: readonly Change[]) => void
+  readonly setPolicy: (policy: { readonly value: Policy; readonly revision: number }) => void
+  readonly close: () => Promise<void>
+}
+
+/** Puts the parts together; nothing listens before `start`. */
+export function createProxy(options: ProxyOptions): Proxy {
+  const { config, lookup, metrics, log } = options
+  const now = options.now ?? Date.now
+  let { policy } = options
+  metrics.policyRevision.set(policy.revision)
+
+  const upstreams = createUpstreams({
+    backends: config.backends,
+    connectSeconds: config.limits.connectSeconds,
+    metrics,
+    log,
+  })
+  const addresses = createAddressBook(config.listen.trustedProxies)
+  const parked = createParked(metrics, now)
+  const authenticator = createAuthenticator(upstreams, config.limits.proofSeconds)
+  const backendOf = createBackendRouter(upstreams.backends, config.routing)
+  const secure = config.listen.tls !== undefined
+  let port = 0
+  const publicUrl = () => config.listen.publicUrl ?? ownUrl(config.listen.address, port, secure)
+
+  const passthrough = createPassthrough({
+    prefixes: config.routing.passthrough,
+    backend: backendOf(undefined),
+    upstreams,
+    addresses,
+    secure,
+    publicUrl,
+  })
+  const observe = (outcome: Outcome, sighting: Sighting | undefined) => {
+    metrics.observe(outcome)
+    logOutcome(log, outcome)
+    options.onOutcome?.(outcome, sighting)
+  }
+  const walk = createPipeline({
+    loginRules: {
+      defaultDomain: config.identity.defaultDomain,
+      domains: new Map(
+        Object.entries(config.identity.domains).map(([name, suffix]) => [name.toLowerCase(), suffix]),
+      ),
+    },
+    identifyClient: createClientIdentifier(),
+    certificateOf: ({ req }) => certificateUser(req.socket),
+    lookup,
+    backendOf,
+    passthroughPrefixes: config.routing.passthrough,
+    policy: () => policy,
+    addresses,
+    act: {
+      forward: { upstreams, parked, addresses, limits: config.limits, publicUrl, secure },
+      refuse: { authenticator, now },
+      autodiscover: createAutodiscover({ upstreams, addresses, publicUrl, secure, limits: config.limits }),
+      enroll: createEnrollment({ url: config.enrollment.url }),
+      passthrough: passthrough.handle,
+      enrollmentUrl: config.enrollment.publicUrl,
+    },
+    observe,
+    log,
+    now,
+  })
+  const listener = createListener({
+    listen: config.listen,
+    limits: config.limits,
+    walk,
+    observe: (outcome) => observe(outcome, undefined),
+    policyRevision: () => policy.revision,
+    upgrade: passthrough.upgrade,
+  })
+
+  return {
+    upstreams,
+    start: async () => {
+      port = await listener.start()
+      return port
+    },
+    apply: (changes) => {
+      for (const change of changes) lookup.apply(change)
+      parked.apply(changes)
+    },
+    setPolicy: (next) => {
+      policy = next
+      metrics.policyRevision.set(next.revision)
+      parked.apply([{ kind: 'policy', revision: next.revision }])
+    },
+    close: async () => {
+      parked.close()
+      passthrough.close()
+      await listener.close()
+      await upstreams.close()
+    },
+  }
+}
+
+/** NetBIOS names compare without case. */
+export function loginRulesOf({ defaultDomain, domains }: Config['identity']): LoginRules {
+  return {
+    defaultDomain,
+    domains: new Map(Object.entries(domains).map(([name, suffix]) => [name.toLowerCase(), suffix])),
+  }
+}
+
+/** Where no `publicUrl` is configured, phones are told the address that we listen on. */
+function ownUrl(address: string, port: number, secure: boolean): string {
+  return `${secure ? 'https' : 'http'}://${address.slice(0, address.lastIndexOf(':'))}:${port}`
+}
