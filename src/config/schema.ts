@@ -4,7 +4,10 @@ import { z } from 'zod'
 export const hostPort = z
   .string()
   .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'expected host:port, such as 127.0.0.1:8080')
-  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65535, 'expected a port of at most 65535')
+  .refine(
+    (text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65535,
+    'expected a port of at most 65535',
+  )
 
 const origin = z
   .url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' })
