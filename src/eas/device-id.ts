@@ -18,14 +18,16 @@ export function deviceIdFromBytes(bytes: Uint8Array): string {
 }
 
 /**
- * The key under which every spelling of one id is found: lower case, and an id that is the hex of letters and digits
- * becomes those letters and digits (some servers and MDMs store a base64 id as hex). Records keep their own spelling;
- * where two spellings of one key disagree, the directory takes the stricter. T-01, T-06
+ * The key under which every spelling of one id is found: lower case, and an id that is the hex of another id becomes
+ * that one, down to the last (some servers and MDMs store a base64 id as hex). So a key is its own key. Records keep
+ * their own spelling; where two spellings of one key disagree, the directory takes the stricter. T-01, T-06
  */
 export function deviceKey(deviceId: string): string {
-  if (deviceId.length >= 2 && evenHex.test(deviceId)) {
-    const text = Buffer.from(deviceId, 'hex').toString('latin1')
-    if (lettersAndDigits.test(text)) return text.toLowerCase()
+  let id = deviceId
+  while (evenHex.test(id)) {
+    const text = Buffer.from(id, 'hex').toString('latin1')
+    if (!isDeviceId(text)) break
+    id = text
   }
-  return deviceId.toLowerCase()
+  return id.toLowerCase()
 }
