@@ -33,6 +33,11 @@ function fetchOf(...content: ReturnType<typeof el>[]) {
   return el('ItemOperations:ItemOperations', el('ItemOperations:Fetch', store, ...content))
 }
 
+function emptying(collectionId: string) {
+  const operation = el('ItemOperations:EmptyFolderContents', el('AirSync:CollectionId', collectionId))
+  return el('ItemOperations:ItemOperations', operation)
+}
+
 function fetched(root: Reply['root']) {
   return child(child(root, 'ItemOperations:Response'), 'ItemOperations:Fetch')
 }
@@ -147,19 +152,14 @@ void t.test(
 
 void t.test('empties a folder', async (t) => {
   const { phone, inbox, simulator } = await setUp(t)
-  const empty = (id: string) =>
-    el(
-      'ItemOperations:ItemOperations',
-      el('ItemOperations:EmptyFolderContents', el('AirSync:CollectionId', id)),
-    )
   const path = [
     'ItemOperations:Response',
     'ItemOperations:EmptyFolderContents',
     'ItemOperations:Status',
   ] as const
-  t.equal(textAt((await phone.send('ItemOperations', empty(inbox))).root, ...path), '1')
+  t.equal(textAt((await phone.send('ItemOperations', emptying(inbox))).root, ...path), '1')
   t.equal(simulator.mailbox('alice').messages(inbox).length, 0)
-  t.equal(textAt((await phone.send('ItemOperations', empty('99'))).root, ...path), '6')
+  t.equal(textAt((await phone.send('ItemOperations', emptying('99'))).root, ...path), '6')
 })
 
 void t.test('gives a file by GetAttachment up to 12.1, and not later', async (t) => {

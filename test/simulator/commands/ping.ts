@@ -4,7 +4,7 @@ import { demoUsers } from '#simulator/demo.ts'
 import type { Simulator } from '#simulator/exchange.ts'
 import { createSimulator } from '#simulator/exchange.ts'
 import type { Reply } from '../../support/simulated-phone.ts'
-import { Phone, el, keyOf, pingRequest, textAt } from '../../support/simulated-phone.ts'
+import { Phone, el, folderSyncRequest, keyOf, pingRequest, textAt } from '../../support/simulated-phone.ts'
 
 interface Setup {
   readonly simulator: Simulator
@@ -34,6 +34,10 @@ const news = { from: 'bob@example.com', subject: 'news', text: 'T' }
 void t.test('is answered when mail is delivered to a folder of it, of that user only', async (t) => {
   const { simulator, phone, inbox } = await setUp(t)
   const pinged = phone.send('Ping', pingRequest(60, inbox))
+  let answered = false
+  void pinged.then(() => {
+    answered = true
+  })
   await simulator.whenParked(1)
   simulator.deliver('bob', news)
   simulator.mailbox('alice').addFolder('0', 'New', 12)
@@ -41,6 +45,8 @@ void t.test('is answered when mail is delivered to a folder of it, of that user 
   const [message] = simulator.mailbox('bob').messages(simulator.mailbox('bob').folderOfType(2).serverId)
   if (message === undefined) throw new Error('no message')
   simulator.mailbox('alice').add(sent, message)
+  await phone.send('FolderSync', folderSyncRequest('0'))
+  t.equal(answered, false)
   simulator.deliver('alice', news)
   const reply = await pinged
   t.equal(statusOf(reply), '2')

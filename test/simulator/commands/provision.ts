@@ -28,6 +28,10 @@ function policies(policyType: string, ...rest: ReturnType<typeof el>[]) {
   return el('Provision:Policies', el('Provision:Policy', el('Provision:PolicyType', policyType), ...rest))
 }
 
+function wiped(status: string) {
+  return el('Provision:Provision', el('Provision:RemoteWipe', el('Provision:Status', status)))
+}
+
 function information(...set: ReturnType<typeof el>[]) {
   return el('Settings:DeviceInformation', el('Settings:Set', ...set))
 }
@@ -150,11 +154,9 @@ void t.test(
     t.equal(textAt(asked.root, 'Provision:Status'), '1')
     t.ok(child(asked.root, 'Provision:RemoteWipe'))
 
-    const acknowledge = (status: string) =>
-      el('Provision:Provision', el('Provision:RemoteWipe', el('Provision:Status', status)))
-    await phone.send('Provision', acknowledge('2'))
+    await phone.send('Provision', wiped('2'))
     t.equal(await folderSync(phone), '140', 'a wipe that failed stays asked')
-    const done = await phone.send('Provision', acknowledge('1'))
+    const done = await phone.send('Provision', wiped('1'))
     t.equal(textAt(done.root, 'Provision:Status'), '1')
     t.equal(child(done.root, 'Provision:RemoteWipe'), undefined)
     t.strictSame(simulator.wipes, [
@@ -163,11 +165,7 @@ void t.test(
     ])
     t.equal(simulator.device('alice', 'PHONE1'), undefined)
     t.equal(await folderSync(phone), '142', 'a stranger again')
-    t.equal(
-      textAt((await phone.send('Provision', acknowledge('1'))).root, 'Provision:Status'),
-      '2',
-      'not asked',
-    )
+    t.equal(textAt((await phone.send('Provision', wiped('1'))).root, 'Provision:Status'), '2', 'not asked')
   },
 )
 
