@@ -5,7 +5,8 @@ const known = new Map([
   ['protocol', 'Protocol'],
   ['redirectcount', 'RedirectCount'],
 ])
-const plainAddress = /^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}$/
+// `@`, `+` and the apostrophe are all that may be percent-encoded; a raw `+` is a space to ASP.NET. T-04
+const plainAddress = /^(?:[a-z0-9._'-]|%2b|%27){1,64}(?:@|%40)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}$/i
 
 /**
  * Reads the query of `autodiscover.json`: exactly the known parameters, each once. ProxyShell and ProxyNotShell were
@@ -23,7 +24,7 @@ export function parseAutodiscoverQuery(query: string | undefined): string {
     if (name === undefined)
       throw new EasError('EAS_PARAMETER_UNKNOWN', 'expected Email, Protocol and RedirectCount')
     if (values.has(name)) throw new EasError('EAS_PARAMETER_REPEATED', `${name} is given twice`)
-    values.set(name, part.slice(equals + 1).replace('%40', '@'))
+    values.set(name, part.slice(equals + 1))
   }
   const email = values.get('Email')
   if (email === undefined || !plainAddress.test(email)) {
@@ -35,5 +36,5 @@ export function parseAutodiscoverQuery(query: string | undefined): string {
   if (!/^\d{1,2}$/.test(values.get('RedirectCount') ?? '0')) {
     throw new EasError('EAS_VALUE_INVALID', 'RedirectCount must be a small number')
   }
-  return email
+  return decodeURIComponent(email)
 }
