@@ -23,7 +23,7 @@ const parameters = new Map(
 )
 
 // What RFC 3986 allows in a query, less what some server splits at or decodes in its own way: ; + [ ] and a second ?
-// A raw \ is outside of it, but DOMAIN\user comes so, and in a query every server reads it alike.
+// A raw \ is outside of it, but a client may write DOMAIN\user so, and in a query every server reads it alike.
 const forbiddenCharacter = /[^A-Za-z0-9\-._~!$&'()*,:@/=%\\]/
 const name = /^[A-Za-z]+$/
 const visibleAscii = /^[\x21-\x7e]+$/

@@ -45,7 +45,7 @@ void t.test('folds case, hex and the bytes of a base64 query of any id', async (
         text.toLowerCase(),
         hex,
         hex.toUpperCase(),
-        deviceIdFromBytes(bytes),
+        deviceIdFromBytes(Buffer.from(text)),
       ]
       const keys = new Set(spellings.map(deviceKey))
       assert.equal(keys.size, 1)
