@@ -159,9 +159,13 @@ export function checkDeviceType(deviceType: string): string {
   )
 }
 
-/** @throws {EasError} EAS_USER_INVALID */
+/**
+ * A blank inside is part of an old logon name; around it, servers trim or do not.
+ * @throws {EasError} EAS_USER_INVALID T-15
+ */
 export function checkUser(user: string | undefined): string | undefined {
-  if (user === undefined || (user !== '' && user.length <= 320 && !/[,\s]/.test(user))) return user
+  if (user === undefined) return undefined
+  if (user !== '' && user.length <= 320 && user.trim() === user && !user.includes(',')) return user
   throw new EasError('EAS_USER_INVALID', 'User must be one name of 1 to 320 characters')
 }
 
