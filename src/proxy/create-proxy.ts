@@ -17,6 +17,7 @@ import { createListener } from './listener.ts'
 import { createParked } from './parked.ts'
 import { createPassthrough } from './passthrough.ts'
 import { createPipeline } from './pipeline.ts'
+import { createProvisionAsks } from './refuse.ts'
 import { createBackendRouter } from './routing.ts'
 import { createUpstreams, type Upstreams } from './upstreams.ts'
 
@@ -93,7 +94,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     addresses,
     act: {
       forward: { upstreams, parked, addresses, limits: config.limits, publicUrl, secure },
-      refuse: { authenticator, now },
+      refuse: { authenticator, provisionAsks: createProvisionAsks(now) },
       autodiscover: createAutodiscover({ upstreams, addresses, publicUrl, secure, limits: config.limits }),
       enroll: createEnrollment({ url: config.enrollment.url }),
       passthrough: passthrough.handle,

@@ -1,4 +1,6 @@
+import { LRUCache } from 'lru-cache'
 import type { Decision } from '#policy/decide.ts'
+import type { Facts } from '#policy/facts.ts'
 import type { Authenticator, ProofRequest } from './authenticate.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
 import { bodyStatus, sendBodyStatus, sendChallenges, sendRefusal, sendUnavailable } from './respond.ts'
@@ -9,8 +11,30 @@ const provisionAgainMs = 24 * 60 * 60 * 1000
 /** What the refusal path needs; one value for the life of a worker. */
 export interface RefuseDeps {
   readonly authenticator: Authenticator
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
+  readonly provisionAsks: ProvisionAsks
+}
+
+/** Which pairs were asked to provision. The store learns of it a second later, and from other workers. */
+export interface ProvisionAsks {
+  /** True where the pair is to be asked now; then it counts as asked. */
+  readonly takeTurn: (judged: Judged) => boolean
+}
+
+const rememberedAsks = 10_000
+
+/** @param now milliseconds since the epoch */
+export function createProvisionAsks(now: () => number): ProvisionAsks {
+  const asked = new LRUCache<string, number>({ max: rememberedAsks })
+  return {
+    takeTurn: ({ request, identity, facts, user, decision }) => {
+      if (request.kind !== 'command' || !refusesDevice(decision) || !mayHoldMail(facts)) return false
+      const key = JSON.stringify([user, identity.deviceKey])
+      const askedAt = Math.max(asked.get(key) ?? 0, facts.history.provisionAskedAt ?? 0)
+      if (now() - askedAt < provisionAgainMs) return false
+      asked.set(key, now())
+      return true
+    },
+  }
 }
 
 /**
@@ -32,7 +56,7 @@ export async function refuse(deps: RefuseDeps, exchange: Exchange, judged: Judge
     case 'unknown':
       return { status: sendUnavailable(res), action: 'unavailable', reason: 'upstream-unavailable' }
     case 'proved':
-      if (mustAskToProvision(judged, deps.now())) {
+      if (deps.provisionAsks.takeTurn(judged)) {
         const status = sendBodyStatus(res, request, bodyStatus.deviceNotProvisioned)
         return { status, proved: true, provisionAsked: true }
       }
@@ -60,15 +84,11 @@ export async function relayChallenges(
  * before, or its record says so. design.md, What a refused device gets
  */
 export function provisionMayPass({ request, facts }: Judged): boolean {
-  if (request.command !== 'Provision') return false
-  return facts.history.allowedBefore || facts.device?.wipePending === true
+  return request.command === 'Provision' && mayHoldMail(facts)
 }
 
-function mustAskToProvision({ request, facts, decision }: Judged, now: number): boolean {
-  if (request.kind !== 'command' || !refusesDevice(decision)) return false
-  const { allowedBefore, provisionAskedAt } = facts.history
-  const holdsMail = allowedBefore || facts.device?.wipePending === true
-  return holdsMail && (provisionAskedAt === undefined || now - provisionAskedAt >= provisionAgainMs)
+function mayHoldMail({ history, device }: Facts): boolean {
+  return history.allowedBefore || device?.wipePending === true
 }
 
 function refusesDevice({ action }: Decision): boolean {

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ServerBehaviour } from './context.ts'
@@ -79,7 +80,7 @@ export interface Simulator {
   requestWipe(user: string, deviceId: string): void
   mailbox(user: string): Mailbox
   /** What the server knows of a device; undefined before its first command and after its wipe. */
-  device(user: string, deviceId: string): Device | undefined
+  device(user: string, deviceId: string): Readonly<Device> | undefined
   /** The last 1000, oldest first. */
   readonly requests: readonly RecordedRequest[]
   readonly wipes: readonly RecordedWipe[]
@@ -149,10 +150,8 @@ export function createSimulator(options: SimulatorOptions): Simulator {
     requests,
     wipes,
     listen: async (port = 0, host = '127.0.0.1') => {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(port, host, resolve)
-      })
+      server.listen(port, host)
+      await once(server, 'listening')
       const { port: bound } = server.address() as AddressInfo
       baseUrl = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
       return { url: baseUrl }

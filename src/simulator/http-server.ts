@@ -46,10 +46,9 @@ const keepAliveTimeoutMs = 120_000
 
 /** A plain node:http server around a handler. */
 export function createHttpServer(handler: HttpHandler): Server {
-  const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (message, response) => {
+  return createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (message, response) => {
     void serve(handler, message, response)
   })
-  return server
 }
 
 async function serve(
@@ -123,7 +122,8 @@ function send(handler: HttpHandler, response: ServerResponse, answer: Answer): v
     ...answer.headers,
     'Content-Length': body.length,
   })
-  response.end(body)
+  if (body.length > 0) response.end(body)
+  else response.end()
 }
 
 function bytesToSend(body: Answer['body']): Uint8Array {

@@ -38,24 +38,31 @@ export function readRequestLine(query: string, headers: Headers): EasRequestLine
 
 /** The value of one query parameter, percent-decoded, its name matched without case. */
 export function queryParameter(query: string, name: string): string | undefined {
-  for (const pair of query.split('&')) {
-    const equals = pair.indexOf('=')
-    if (equals > 0 && pair.slice(0, equals).toLowerCase() === name.toLowerCase())
-      return decode(pair.slice(equals + 1))
-  }
-  return undefined
+  return decode(parametersOf(query).get(name.toLowerCase()))
 }
 
-function decode(value: string): string {
+/** Parameters by lower-case name, not yet decoded; of a repeated one the first. */
+function parametersOf(query: string): Map<string, string> {
+  const parameters = new Map<string, string>()
+  for (const pair of query.split('&')) {
+    const equals = pair.indexOf('=')
+    const name = pair.slice(0, equals).toLowerCase()
+    if (equals > 0 && !parameters.has(name)) parameters.set(name, pair.slice(equals + 1))
+  }
+  return parameters
+}
+
+function decode(value: string | undefined): string | undefined {
   try {
-    return decodeURIComponent(value)
+    return value === undefined ? undefined : decodeURIComponent(value)
   } catch {
     throw new HttpRefusal(400, 'bad percent-encoding')
   }
 }
 
 function readPlain(query: string, headers: Headers): EasRequestLine {
-  const parameter = (name: string): string | undefined => queryParameter(query, name)
+  const parameters = parametersOf(query)
+  const parameter = (name: string): string | undefined => decode(parameters.get(name.toLowerCase()))
   const deviceId = parameter('DeviceId') ?? ''
   const deviceType = parameter('DeviceType') ?? ''
   if (!/^[\w.-]{1,64}$/.test(deviceId) || deviceType === '')

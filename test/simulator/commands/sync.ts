@@ -305,3 +305,19 @@ void t.test('hangs until mail comes, the time is over, or the client asks again'
   t.equal(short.headers['content-length'], '0')
   t.equal(short.headers['content-type'], 'application/vnd.ms-sync.wbxml')
 })
+
+void t.test('hangs by Wait at 12.1, which has no HeartbeatInterval', async (t) => {
+  const { simulator, phone, inbox } = await setUp(t, { version: '12.1' })
+  const all = await phone.sync(inbox, await phone.prime(inbox))
+  const { content } = syncRequest(inbox, keyOf(all))
+  const refused = await phone.send(
+    'Sync',
+    el('AirSync:Sync', ...content, el('AirSync:HeartbeatInterval', '60')),
+  )
+  t.equal(textAt(refused.root, 'AirSync:Status'), '4')
+  const hanging = phone.send('Sync', el('AirSync:Sync', ...content, el('AirSync:Wait', '1')))
+  await simulator.whenParked(1)
+  simulator.deliver('alice', { from: 'x@example.com', subject: 'new', text: 'T' })
+  const collection = child(child((await hanging).root, 'AirSync:Collections'), 'AirSync:Collection')
+  t.equal(idsOf(collection, 'AirSync:Add').length, 1)
+})
