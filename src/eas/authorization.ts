@@ -14,6 +14,11 @@ export type Credentials =
 const connectionSchemes = /^(?:NTLM|Negotiate)(?: |$)/i
 const token68 = /^[A-Za-z0-9\-._~+/]+=*$/
 
+/** True for a scheme that authenticates the connection, not the request. It must never go upstream: T-18 */
+export function authenticatesConnection(header: string): boolean {
+  return connectionSchemes.test(header)
+}
+
 /**
  * Reads an Authorization header. `logins` holds the login as each possible reading gives it: Basic credentials may be
  * UTF-8 or Latin-1, and a server behind may take the other.
@@ -22,7 +27,7 @@ const token68 = /^[A-Za-z0-9\-._~+/]+=*$/
 export function parseAuthorization(header: string | undefined): Credentials {
   if (header === undefined) return { kind: 'probe', authorization: undefined }
   if (header === 'Bearer') return { kind: 'probe', authorization: header }
-  if (connectionSchemes.test(header)) return { kind: 'probe', authorization: undefined }
+  if (authenticatesConnection(header)) return { kind: 'probe', authorization: undefined }
   if (header.startsWith('Basic ')) {
     return { kind: 'basic', authorization: header, logins: basicLogins(header.slice(6)) }
   }

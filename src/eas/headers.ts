@@ -1,3 +1,4 @@
+import { authenticatesConnection } from './authorization.ts'
 import { EasError } from './errors.ts'
 import { versionFromText, type ProtocolVersion } from './versions.ts'
 
@@ -23,7 +24,8 @@ type HeaderRule = 'forward' | 'judge'
 
 /**
  * The closed world of request headers; what is not here is dropped. T-28, T-29. [MS-ASHTTP] 2.2.1.1.2 and what
- * Exchange's own rules read (X-MS-WL); Authorization goes upstream as received.
+ * Exchange's own rules read (X-MS-WL). Authorization goes upstream as received, NTLM and Negotiate excepted: a pooled
+ * connection would serve the next request as that user. T-18
  */
 const rules = new Map<string, HeaderRule>([
   ['accept', 'forward'],
@@ -106,6 +108,7 @@ export function readHeaders(rawHeaders: readonly string[], httpVersion: string):
 }
 
 function pushForwarded(forwarded: string[], spelled: string, name: string, value: string): void {
+  if (name === 'authorization' && authenticatesConnection(value)) return
   if (name !== 'cookie') {
     forwarded.push(spelled, value)
     return
