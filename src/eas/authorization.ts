@@ -53,8 +53,13 @@ function basicLogins(credential: string): string[] {
     const colon = reading.indexOf(':')
     return colon > 0 ? reading.slice(0, colon) : ''
   })
-  // C1 controls are ordinary bytes of a UTF-8 text read as Latin-1: judge them in the first reading only
-  if (logins.includes('') || hasControl(readings[0] ?? '') || logins.some((login) => login.length > 320)) {
+  // C1 controls are ordinary bytes of a UTF-8 text read as Latin-1, and letters of a Windows-1252 password
+  const controlByte = bytes.some((byte) => byte < 0x20 || byte === 0x7f)
+  if (
+    controlByte ||
+    hasControl(logins[0] ?? '') ||
+    logins.some((login) => login === '' || login.length > 320)
+  ) {
     throw new EasError(
       'EAS_AUTHORIZATION_INVALID',
       'expected base64 of user:password without control characters',
