@@ -14,7 +14,7 @@ import type { Account, SimulatedUser } from './organization.ts'
 import { Organization } from './organization.ts'
 import { readRequestLine } from './query.ts'
 import type { Exchange } from './routes.ts'
-import { route } from './routes.ts'
+import { isHealthCheck, route } from './routes.ts'
 import type { ServerVersion } from './versions.ts'
 import { offeredVersions } from './versions.ts'
 
@@ -35,7 +35,7 @@ export interface SimulatorOptions {
   /** Bounds of Ping and Sync heartbeats; default 60 and 3540. */
   readonly minHeartbeatSeconds?: number
   readonly maxHeartbeatSeconds?: number
-  /** Of the Basic challenge; default the name of the host asked. */
+  /** Of the Basic challenge; default `exchange`. */
   readonly realm?: string
   /** A challenge of modern authentication, `Bearer client_id="…", authorization_uri="…"`; default none. */
   readonly bearerChallenge?: string
@@ -86,9 +86,12 @@ export interface Simulator {
   readonly wipes: readonly RecordedWipe[]
   /** Resolves once exactly that many requests are parked (Ping, hanging Sync). */
   whenParked(count: number): Promise<void>
-  /** The next requests get this status and nothing is done: `failNext(1, 503, { 'Retry-After': '5' })`. */
+  /**
+   * The next requests get this status and nothing is done: `failNext(1, 503, { 'Retry-After': '5' })`. Health checks
+   * do not count.
+   */
   failNext(count: number, status: number, headers?: Readonly<Record<string, string>>): void
-  /** The next requests are looked at later. */
+  /** The next requests, health checks apart, are looked at later. */
   delayNext(count: number, delayMs: number): void
 }
 
@@ -136,8 +139,8 @@ export function createSimulator(options: SimulatorOptions): Simulator {
       if (requests.length >= maxRecorded) requests.shift()
       requests.push({ method, url, headers, user, ...claimedDevice(url, headers), at: now() })
     },
-    takeFault: () => faults.shift(),
-    takeDelayMs: () => delaysMs.shift() ?? 0,
+    takeFault: (path) => (isHealthCheck(path) ? undefined : faults.shift()),
+    takeDelayMs: (path) => (isHealthCheck(path) ? 0 : (delaysMs.shift() ?? 0)),
     answer: (request) => route(exchange, request),
     commonHeaders: (answer) => ({
       ...(answer.status === 401 ? { 'WWW-Authenticate': challenges(options) } : {}),

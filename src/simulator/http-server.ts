@@ -29,10 +29,10 @@ export interface Fault {
 export interface HttpHandler {
   /** Called when the headers are there, before the body is read. */
   onArrival(message: IncomingMessage): void
-  /** A fault for this request, taken before anything else. */
-  takeFault(): Fault | undefined
-  /** How long to wait before this request is looked at. */
-  takeDelayMs(): number
+  /** A fault for a request to this path, taken before anything else. */
+  takeFault(path: string): Fault | undefined
+  /** How long to wait before it is looked at. */
+  takeDelayMs(path: string): number
   /** Undefined: the client went away. */
   answer(request: HttpRequest): Promise<Answer | undefined>
   /** Headers of each answer, on 401 with the challenges. */
@@ -81,15 +81,15 @@ async function answerTo(
   message: IncomingMessage,
   gone: AbortSignal,
 ): Promise<Answer | undefined> {
-  const fault = handler.takeFault()
-  const delayMs = handler.takeDelayMs()
-  const body = await readBody(message)
-  if (delayMs > 0) await delay(delayMs, undefined, { signal: gone })
-  if (fault !== undefined) return { status: fault.status, headers: fault.headers }
   const url = message.url ?? '/'
   const question = url.indexOf('?')
   const path = question < 0 ? url : url.slice(0, question)
   const query = question < 0 ? '' : url.slice(question + 1)
+  const fault = handler.takeFault(path)
+  const delayMs = handler.takeDelayMs(path)
+  const body = await readBody(message)
+  if (delayMs > 0) await delay(delayMs, undefined, { signal: gone })
+  if (fault !== undefined) return { status: fault.status, headers: fault.headers }
   return handler.answer({
     method: message.method ?? 'GET',
     url,

@@ -28,11 +28,16 @@ const easPath = '/Microsoft-Server-ActiveSync'
 /** Also the forms in Exchange's own logs (protocol.md section 1). */
 const easPaths = /^\/microsoft-server-activesync(?:(?:\/proxy)?\/default\.eas|\/)?$/
 
+/** True for the page by which load balancers ask whether the server is well. */
+export function isHealthCheck(path: string): boolean {
+  return path.toLowerCase() === `${easPath.toLowerCase()}/healthcheck.htm`
+}
+
 /** Answers one request: health, Autodiscover, EAS, else 404. Paths match without case (protocol.md section 1). */
 export async function route(exchange: Exchange, request: HttpRequest): Promise<Answer | undefined> {
   const path = request.path.toLowerCase()
   const easUrl = exchange.baseUrl() + easPath
-  if (path === `${easPath.toLowerCase()}/healthcheck.htm`) {
+  if (isHealthCheck(path)) {
     const body = Buffer.from(`200 OK<br/>${request.headers.host ?? ''}`)
     return { status: 200, contentType: 'text/html', body }
   }

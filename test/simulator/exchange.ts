@@ -179,6 +179,7 @@ void t.test('fails and dawdles as told, then works again', async (t) => {
     t.equal(moved.status, 451)
     t.equal(moved.headers['x-ms-location'], 'https://other.example.com/Microsoft-Server-ActiveSync')
   }
+  t.equal((await ask(`${url}${eas}/healthcheck.htm`, 'GET')).status, 200, 'health checks take no fault away')
   t.equal((await ask(url + eas, 'OPTIONS', user)).headers['retry-after'], '5')
   simulator.delayNext(1, 200)
   const begun = performance.now()
