@@ -13,12 +13,11 @@ import { createLookup } from '#directory/lookup.ts'
 import { openStore, type Store } from '#directory/store.ts'
 import { loginRulesOf } from '#proxy/create-proxy.ts'
 import { splitAddress } from '#proxy/listener.ts'
-import { demoUsers } from '#simulator/demo.ts'
-import { createSimulator, type Simulator } from '#simulator/exchange.ts'
 import { createFileSource } from '#sources/file.ts'
 import { createLog, type Logger } from '#telemetry/log.ts'
 import { aggregateMetrics, createMetrics, type Metrics } from '#telemetry/metrics.ts'
 import { sourceNames, type PolicyInForce } from './messages.ts'
+import { startSimulators, withSimulators } from './embedded-simulators.ts'
 import { createPublisher } from './publisher.ts'
 import { createWorkers, workerCount } from './workers.ts'
 
@@ -80,7 +79,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     // the first read goes before the first request, so that a first start does not begin with 503s
     const stopSources = new AbortController()
     started.defer(() => stopSources.abort())
-    const sources = createSources(config, store, log, metrics)
+    const sources = createSources(config, store, log)
     await Promise.all(sources.map((source) => source.start(stopSources.signal)))
 
     started.defer(() => workers.stop())
@@ -142,29 +141,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
   }
 }
 
-type RunningSimulators = ReadonlyMap<string, { readonly url: string; readonly simulator: Simulator }>
-
-/** A backend of kind simulator without servers gets one of its own, on any free port of loopback. */
-async function startSimulators(config: Config): Promise<RunningSimulators> {
-  const running = new Map<string, { readonly url: string; readonly simulator: Simulator }>()
-  for (const [name, backend] of Object.entries(config.backends)) {
-    if (backend.kind !== 'simulator' || backend.servers.length > 0) continue
-    const simulator = createSimulator({ users: demoUsers(Date.now()) })
-    const { url } = await simulator.listen(0, '127.0.0.1')
-    running.set(name, { url, simulator })
-  }
-  return running
-}
-
-function withSimulators(config: Config, simulators: RunningSimulators): Config {
-  const backends = Object.entries(config.backends).map(([name, backend]) => {
-    const simulator = simulators.get(name)
-    return [name, simulator === undefined ? backend : { ...backend, servers: [simulator.url] }] as const
-  })
-  return { ...config, backends: Object.fromEntries(backends) }
-}
-
-function createSources(config: Config, store: Store, log: Logger, metrics: Metrics): FactsSource[] {
+function createSources(config: Config, store: Store, log: Logger): FactsSource[] {
   const names = sourceNames(config)
   return config.sources.map((source, index) => {
     const name = names[index] ?? source.kind
@@ -213,10 +190,11 @@ function secretOf(file: string | undefined): string | undefined {
 
 function banner(config: Config, node: Node): string {
   const scheme = config.listen.tls === undefined ? 'http' : 'https'
-  const host = (address: string) => splitAddress(address).host
+  const { host } = splitAddress(config.listen.address)
+  const adminHost = splitAddress(config.admin.address).host
   return [
-    `easgate  proxy ${scheme}://${host(config.listen.address)}:${node.proxyPort}/Microsoft-Server-ActiveSync`,
-    `         admin http://${host(config.admin.address)}:${node.adminPort}/api/devices`,
+    `easgate  proxy ${scheme}://${host}:${node.proxyPort}/Microsoft-Server-ActiveSync`,
+    `         admin http://${adminHost}:${node.adminPort}/api/devices`,
     ...[...node.simulators].map(
       ([name, { url }]) => `         backend ${name}: embedded Exchange simulator at ${url}`,
     ),

@@ -15,7 +15,6 @@ const maxReportedPairs = 10_000
 export function runWorker(): void {
   const metrics = createMetrics()
   let proxy: Proxy | undefined
-  const send = (message: WorkerMessage) => process.send?.(message)
 
   const start = async ({ config, policy }: WorkerSettings) => {
     const log = createLog(config.log.level, { pid: process.pid })
@@ -70,4 +69,8 @@ export function runWorker(): void {
   // the terminal's Ctrl-C reaches the whole group: the owner says when to stop
   process.on('SIGINT', () => undefined)
   process.on('SIGTERM', () => undefined)
+}
+
+function send(message: WorkerMessage): void {
+  process.send?.(message)
 }

@@ -128,8 +128,8 @@ const timeFields = new Set([
 ])
 
 /** An entry as JSON shows it: times in ISO 8601. */
-function shown({ deviceKey: _, ...entry }: DeviceEntry): unknown {
-  return JSON.parse(JSON.stringify(entry), (name, value: unknown) =>
+function shown(entry: DeviceEntry): unknown {
+  return JSON.parse(JSON.stringify({ ...entry, deviceKey: undefined }), (name, value: unknown) =>
     timeFields.has(name) && typeof value === 'number' ? new Date(value).toISOString() : value,
   )
 }

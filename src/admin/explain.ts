@@ -113,19 +113,21 @@ function checkQuestion({ user, deviceId }: ExplainQuestion): void {
 function factsShown(facts: Facts): Readonly<Record<string, unknown>> {
   const { user, device, history } = facts
   const { origin, ...fields } = device ?? { origin: undefined }
-  const time = (milliseconds: number | undefined) =>
-    milliseconds === undefined ? undefined : new Date(milliseconds).toISOString()
   return {
     ...fields,
-    graceUntil: time(device?.graceUntil),
-    lastCheckIn: time(device?.lastCheckIn),
+    graceUntil: isoTime(device?.graceUntil),
+    lastCheckIn: isoTime(device?.lastCheckIn),
     known: user !== undefined,
     groups: user?.groups,
     onRecord: device !== undefined,
     otherOwner: facts.otherOwner,
     allowedBefore: history.allowedBefore,
     source: origin?.sources.join(', '),
-    asOf: time(origin?.asOf),
+    asOf: isoTime(origin?.asOf),
     revision: facts.revision,
   }
+}
+
+function isoTime(milliseconds: number | undefined): string | undefined {
+  return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString()
 }

@@ -75,7 +75,7 @@ async function list(args: readonly string[], { print }: CommandContext, connect:
   do {
     const query = new URLSearchParams(Object.entries(filters))
     if (cursor !== null) query.set('cursor', cursor)
-    const page = (await client.call('GET', `/api/devices?${query}`)) as {
+    const page = (await client.call('GET', `/api/devices?${query.toString()}`)) as {
       devices: readonly ListedDevice[]
       next: string | null
     }

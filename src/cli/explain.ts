@@ -25,7 +25,7 @@ export const explain: Command = {
     if (values['device-type'] !== undefined) query.set('deviceType', values['device-type'])
     if (values['user-agent'] !== undefined) query.set('userAgent', values['user-agent'])
     const client = createAdminClient(loadSettings(configFile).config.value.admin)
-    const explanation = (await client.call('GET', `/api/explain?${query}`)) as Explanation
+    const explanation = (await client.call('GET', `/api/explain?${query.toString()}`)) as Explanation
     print(values.json ? JSON.stringify(explanation, null, 2) : explanationText(deviceId, explanation))
     return 0
   },
