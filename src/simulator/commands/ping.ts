@@ -28,7 +28,7 @@ export async function ping(context: CommandContext): Promise<Answer | undefined>
   supersede(device.holds, 'Ping', watched)
   const arrived = new Set<string>()
   const unwatch = account.mailbox.watch((folderId) => {
-    if (watched.has(folderId)) arrived.add(folderId)
+    arrived.add(folderId)
   })
   try {
     const until = performance.now() + heartbeatSeconds * 1000

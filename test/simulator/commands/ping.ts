@@ -141,3 +141,15 @@ void t.test('ends the first when the device pings again', async (t) => {
   simulator.deliver('alice', news)
   t.equal(statusOf(await second), '2')
 })
+
+void t.test('lets two Pings of a device stand that share no folder', async (t) => {
+  const { simulator, phone, inbox } = await setUp(t)
+  const drafts = simulator.mailbox('alice').folderOfType(3).serverId
+  const other = phone.send('Ping', pingRequest(1, drafts))
+  await simulator.whenParked(1)
+  const pinged = phone.send('Ping', pingRequest(60, inbox))
+  await simulator.whenParked(2)
+  t.equal(statusOf(await other), '1', 'its heartbeat is over, the inbox does not concern it')
+  simulator.deliver('alice', news)
+  t.equal(textAt((await pinged).root, 'Ping:Folders', 'Ping:Folder'), inbox)
+})
