@@ -6,7 +6,10 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM node:26.10.0-bookworm-slim
-ENV NODE_ENV=production EASGATE_CONFIG=/app/config/examples/container.yaml
+ENV NODE_ENV=production \
+    EASGATE_CONFIG=/app/config/examples/container.yaml \
+    EASGATE_SECRETS=/run/secrets \
+    EASGATE_PUBLIC_URL=http://127.0.0.1:8080
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./

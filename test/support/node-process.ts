@@ -1,0 +1,149 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { request } from 'undici'
+import type { Test } from 'tap'
+
+/** The repository, from which the product is started as a user does. */
+export const root = join(import.meta.dirname, '..', '..')
+const main = join(root, 'src', 'main.ts')
+
+/** One line of the log of a running node. */
+export type LogLine = Readonly<Record<string, unknown>>
+
+/** The real product as a process of its own: `serve`, on free ports. */
+export interface NodeProcess {
+  readonly child: ChildProcess
+  readonly configFile: string
+  /** Base URL of the proxy, without a slash at its end. */
+  readonly proxyUrl: string
+  readonly adminUrl: string
+  /** Resolves with the first line, of those written so far or later, that `wanted` accepts. */
+  readonly logLine: (wanted: (line: LogLine) => boolean) => Promise<LogLine>
+  readonly admin: (
+    method: 'GET' | 'POST' | 'DELETE' | 'PUT',
+    path: string,
+    body?: unknown,
+  ) => Promise<AdminAnswer>
+  readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>
+}
+
+export interface AdminAnswer {
+  readonly status: number
+  readonly text: string
+  readonly json: () => unknown
+}
+
+/** The demo's facts, in the columns of config/demo-devices.csv. */
+export const demoFacts = [
+  'user,groups,deviceId,enrolled,registered,complianceState,platform,osVersion,model',
+  'alice@example.com,,ApplDEMOALICE1,true,true,compliant,iOS,17.5.1,iPhone 15',
+  'bob@example.com,,androidDEMOBOB1,true,true,noncompliant,Android,14,Pixel 8',
+  'carol@example.com,,,,,,,,',
+  'dave@example.com,executives,,,,,,,',
+  '',
+].join('\n')
+
+export const demoPolicy =
+  'conditionalAccess: { onPremises: { exemptedGroups: [executives], noncompliant: block } }\n'
+
+/** Writes a config with its policy and facts into the test's folder; `extra` is YAML of further top-level keys. */
+export function writeConfig(t: Test, { facts = demoFacts, policy = demoPolicy, extra = '' } = {}): string {
+  const folder = t.testdir({ 'policy.yaml': policy, 'devices.csv': facts })
+  const file = join(folder, 'easgate.yaml')
+  writeFileSync(
+    file,
+    [
+      'listen: { address: 127.0.0.1:0 }',
+      'admin: { address: 127.0.0.1:0 }',
+      `store: { path: ${join(folder, 'easgate.db')} }`,
+      'identity: { defaultDomain: example.com, domains: { EXAMPLE: example.com } }',
+      'backends: { simulator: { kind: simulator } }',
+      'routing: { default: simulator }',
+      `sources: [{ kind: file, path: ${join(folder, 'devices.csv')} }]`,
+      `policy: { file: ${join(folder, 'policy.yaml')} }`,
+      extra,
+      '',
+    ].join('\n'),
+  )
+  return file
+}
+
+/** Starts a node and waits until it serves; it is stopped when the test ends. */
+export async function startNode(t: Test, configFile: string): Promise<NodeProcess> {
+  const child = spawn(process.execPath, [main, 'serve', '--config', configFile], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: LogLine[] = []
+  const waiting = new Set<(line: LogLine) => void>()
+  const errors: string[] = []
+  createInterface({ input: child.stderr }).on('line', (line) => errors.push(line))
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (!line.startsWith('{')) return
+    const parsed = JSON.parse(line) as LogLine
+    lines.push(parsed)
+    for (const look of waiting) look(parsed)
+  })
+  const ended = once(child, 'close').then(() => {
+    throw new Error(`the node ended: ${errors.join('\n')}`)
+  })
+  ended.catch(() => undefined)
+  const logLine = (wanted: (line: LogLine) => boolean): Promise<LogLine> => {
+    const found = lines.find(wanted)
+    if (found !== undefined) return Promise.resolve(found)
+    const { promise, resolve } = Promise.withResolvers<LogLine>()
+    const look = (line: LogLine) => {
+      if (!wanted(line)) return
+      waiting.delete(look)
+      resolve(line)
+    }
+    waiting.add(look)
+    return Promise.race([promise, ended])
+  }
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill(signal)
+      await once(child, 'exit')
+    }
+    return child.exitCode
+  }
+  t.teardown(() => stop('SIGKILL'))
+  const { proxyPort, adminPort } = await logLine(({ msg }) => msg === 'easgate serves')
+  const adminUrl = `http://127.0.0.1:${String(adminPort)}`
+  return {
+    child,
+    configFile,
+    proxyUrl: `http://127.0.0.1:${String(proxyPort)}`,
+    adminUrl,
+    logLine,
+    admin: (method, path, body) => callAdmin(`${adminUrl}${path}`, method, body),
+    stop,
+  }
+}
+
+async function callAdmin(
+  url: string,
+  method: 'GET' | 'POST' | 'DELETE' | 'PUT',
+  body: unknown,
+): Promise<AdminAnswer> {
+  const response = await request(url, {
+    method,
+    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    body: body === undefined ? null : JSON.stringify(body),
+  })
+  const text = await response.body.text()
+  return { status: response.statusCode, text, json: () => JSON.parse(text) as unknown }
+}
+
+/** Runs a subcommand to its end. */
+export async function runEasgate(...args: readonly string[]) {
+  const child = spawn(process.execPath, [main, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = { stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
+  await once(child, 'close')
+  return { status: child.exitCode, ...output }
+}
