@@ -65,6 +65,12 @@ export function crossFaults({ at, fault }: YamlFile): readonly ConfigFault[] {
     ['listen', 'trustedProxies'],
     'needed with proxyProtocol: required, as nobody else may speak for a client address',
   )
+  const address = hostPort.safeParse(at(['listen', 'address'])).data
+  check(
+    address === undefined || !isWildcard(address) || at(['listen', 'publicUrl']) !== undefined,
+    ['listen', 'publicUrl'],
+    'needed where listen.address is no address that phones could be told: Autodiscover hands it out',
+  )
   const adminAddress = hostPort.safeParse(at(['admin', 'address'])).data
   check(
     adminAddress === undefined || isLoopback(adminAddress) || at(['admin', 'tokenFile']) !== undefined,
@@ -78,6 +84,11 @@ export function crossFaults({ at, fault }: YamlFile): readonly ConfigFault[] {
 export function isLoopback(address: string): boolean {
   const host = address.slice(0, address.lastIndexOf(':'))
   return host === 'localhost' || host === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+}
+
+/** All addresses of the machine. */
+function isWildcard(address: string): boolean {
+  return address.startsWith('0.0.0.0:') || address.startsWith('[::]:')
 }
 
 function isEmpty(list: unknown): boolean {

@@ -267,3 +267,18 @@ void t.test('knows which addresses only this machine reaches', async (t) => {
     t.notOk(isLoopback(address), address)
   }
 })
+
+void t.test('an address that phones cannot be told needs a publicUrl beside it', (t) => {
+  for (const address of ['0.0.0.0:8080', '"[::]:8080"']) {
+    const listen = (rest: string) => `${shortest}listen: { address: ${address}${rest} }`
+    t.match(
+      faultLines(() => load(t, listen(''))),
+      [/listen\.publicUrl: needed where listen\.address/],
+    )
+    t.strictSame(
+      faultLines(() => load(t, listen(', publicUrl: "https://mail.example.com"'))),
+      [],
+    )
+  }
+  t.end()
+})
