@@ -1,0 +1,85 @@
+import { cpuMicroseconds } from './cpu.ts'
+import type { BenchContext } from './bench.ts'
+import { runLoad, type LoadReport } from './load.ts'
+import type { BenchRequest } from './sync-request.ts'
+
+/** As many as the design's figures were taken with. */
+const connections = 64
+
+/** A process under load. */
+export interface Subject {
+  readonly name: string
+  readonly port: number
+  readonly pid: number
+  /** Processes that work for it, by name. */
+  readonly beside: Readonly<Record<string, number>>
+  readonly request: BenchRequest
+  readonly answer: Buffer
+  /** Called before each run, and what it gives afterwards: throws unless the subject did its whole work. */
+  readonly audit?: () => Promise<(sent: number) => Promise<void>>
+}
+
+/** One run on one subject. CPU is in microseconds a request. */
+export interface Run {
+  readonly cpu: number
+  readonly besideCpu: Readonly<Record<string, number>>
+  readonly report: LoadReport
+}
+
+/**
+ * Warms every subject up, then runs them one after the other, in the opposite order in every second round: what else
+ * the machine does meets all of them. Gives the runs by the subject's name.
+ */
+export async function measureInRounds(
+  { effort, say }: Pick<BenchContext, 'effort' | 'say'>,
+  subjects: readonly Subject[],
+): Promise<ReadonlyMap<string, readonly Run[]>> {
+  const amounts = new Map<Subject, number>()
+  for (const subject of subjects) {
+    const { report } = await run(subject, effort.warmUpRequests)
+    const rate = report.answered / report.seconds
+    amounts.set(subject, Math.max(effort.requests, Math.ceil(rate * effort.seconds)))
+    say(`warmed up: ${subject.name}, ${rate.toFixed(0)} requests/s`)
+  }
+  const runs = new Map<string, Run[]>(subjects.map(({ name }) => [name, []]))
+  for (let round = 1; round <= effort.rounds; round++) {
+    for (const subject of round % 2 === 1 ? subjects : subjects.toReversed()) {
+      const result = await run(subject, amounts.get(subject) ?? effort.requests)
+      runs.get(subject.name)?.push(result)
+      say(`round ${round}: ${subject.name}, ${result.cpu.toFixed(1)} us of CPU a request`)
+    }
+  }
+  return runs
+}
+
+async function run(subject: Subject, amount: number): Promise<Run> {
+  const { port, pid, beside, request, answer } = subject
+  const settle = await subject.audit?.()
+  const pids = { ...beside, subject: pid }
+  const before = cpuOf(pids)
+  const report = await runLoad({
+    url: `http://127.0.0.1:${port}${request.path}`,
+    connections,
+    amount,
+    headers: request.headers,
+    body: request.body.toString('base64'),
+    answer: answer.toString('base64'),
+  })
+  const after = cpuOf(pids)
+  await settle?.(amount)
+  const used = (name: string) => ((after[name] ?? 0) - (before[name] ?? 0)) / amount
+  const besideCpu = Object.fromEntries(Object.keys(beside).map((name) => [name, used(name)]))
+  return { cpu: used('subject'), besideCpu, report }
+}
+
+function cpuOf(pids: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMicroseconds(pid)]))
+}
+
+/** The middle of an odd number of values, else the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const low = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN
+  const high = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+  return (low + high) / 2
+}
