@@ -114,7 +114,7 @@ function identify(database: DatabaseSync, path: string): number {
 
 function quickCheck(database: DatabaseSync, path: string): void {
   const first = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check']
-  if (first !== 'ok') throw corruptStore(path, String(first))
+  if (first !== 'ok') throw corruptStore(path, String(first).replaceAll('\n', ' '))
 }
 
 /** SQLite takes a file of no bytes for a new database; for us it is a store that was cut off. */

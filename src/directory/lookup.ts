@@ -57,7 +57,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
   const cache = new LRUCache<string, Entry>({
     max,
     ttl: ttlMs,
-    ttlResolution: 1000,
+    ttlResolution: 0,
     ...(clock === undefined ? undefined : { perf: clock }),
     dispose: (entry, key) => {
       for (const [index, term] of termsOf(entry)) index.delete(term, key)

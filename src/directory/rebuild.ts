@@ -101,8 +101,7 @@ function salvage(path: string, fresh: string, at: number): Pick<RebuiltStore, 's
   let complete = true
   let source: DatabaseSync | undefined
   try {
-    // opening reads nothing yet: a file that is no database fails at its first table
-    source = existsSync(path) ? new DatabaseSync(path, { readOnly: true }) : undefined
+    source = existsSync(path) ? openDamaged(path) : undefined
     target.exec('BEGIN IMMEDIATE')
     for (const table of salvages) {
       const result = salvageTable(source, target, table)
@@ -128,6 +127,14 @@ function salvage(path: string, fresh: string, at: number): Pick<RebuiltStore, 's
     target.close()
   }
   return { salvaged, complete }
+}
+
+/** Reads nothing yet: a file that is no database fails at its first table. */
+function openDamaged(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { readOnly: true, defensive: false })
+  // SQLite reads a file that was cut off only under this setting
+  database.exec('PRAGMA writable_schema = ON')
+  return database
 }
 
 function salvageTable(

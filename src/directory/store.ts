@@ -29,6 +29,7 @@ export interface StoreReader extends FactsReader, DeviceLister, AuditReader {
   check(): StoreCheck
   /** Copies the store, as it is now, to a new file. Works beside a running owner. */
   backup(target: string): Promise<void>
+  /** Ends all use; more than once is no fault. */
   close(): void
 }
 
@@ -141,7 +142,9 @@ function createReader(database: DatabaseSync, path: string, sourceOrder: readonl
     syncState: createSyncReader(database),
     check: () => checkStore(database, path),
     backup: (target) => backupStore(database, path, target),
-    close: () => database.close(),
+    close() {
+      if (database.isOpen) database.close()
+    },
   }
 }
 
@@ -220,6 +223,7 @@ function createOwner(
     },
     prune: createPruner(database, committer, now),
     close() {
+      if (!database.isOpen) return
       committer.close()
       database.close()
       lock.close()

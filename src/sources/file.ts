@@ -137,6 +137,6 @@ function watchFolder(folder: string, signal: AbortSignal, onEvent: () => void): 
 }
 
 function scheduleTimer(work: () => void, delayMs: number): () => void {
-  const timer = setTimeout(work, delayMs).unref()
+  const timer = setTimeout(work, delayMs)
   return () => clearTimeout(timer)
 }

@@ -1,0 +1,81 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { createLookup } from '#directory/lookup.ts'
+import type { FactsRecord } from '#directory/record.ts'
+import type { Store } from '#directory/store.ts'
+import { sighting, testStore } from '../support/directory-store.ts'
+
+const users = ['a', 'b', 'c'] as const
+const names = ['a', 'b', 'c', 'x', 'y'] as const
+const spellings = ['Id1', 'ID1', '496431', 'Id2'] as const
+const keys = ['id1', 'id2'] as const
+const sources = ['api', 'file', 'intune'] as const
+
+type Step = (store: Store) => unknown
+
+const user = fc.constantFrom(...users)
+const source = fc.constantFrom(...sources)
+const record: fc.Arbitrary<FactsRecord> = fc.record(
+  {
+    user,
+    aliases: fc.subarray([...names]),
+    groups: fc.subarray(['g', 'h']),
+    deviceId: fc.constantFrom(...spellings),
+    enrolled: fc.boolean(),
+    complianceState: fc.constantFrom('compliant', 'noncompliant'),
+  },
+  { requiredKeys: ['user', 'deviceId'] },
+)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.tuple(source, record).map(
+    ([from, given]): Step =>
+      (store) =>
+        store.upsert(from, [given]),
+  ),
+  fc.tuple(source, fc.array(record, { maxLength: 4 }), fc.boolean()).map(
+    ([from, set, complete]): Step =>
+      (store) =>
+        store.replace(from, set, { complete }),
+  ),
+  fc.tuple(user, fc.constantFrom(...spellings)).map(
+    ([of, id]): Step =>
+      (store) =>
+        store.remove(of, id),
+  ),
+  fc.tuple(fc.constantFrom(...names), fc.constantFrom(...keys), fc.boolean()).map(
+    ([of, deviceKey, allowed]): Step =>
+      (store) =>
+        store.recordSightings([sighting({ user: of, deviceKey, allowed, provisionAsked: !allowed })]),
+  ),
+)
+
+const questions = [...names.map((name) => [name]), ['x', 'a'], ['y', 'x', 'b']].flatMap((asked) =>
+  [undefined, ...keys].map((key) => [asked, key] as const),
+)
+
+void t.test('whatever is written, memory and store say the same once the changes are told', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+      const { store } = testStore(t)
+      try {
+        const cached = createLookup({ store, max: 1000 })
+        store.onChange((changes) => {
+          for (const change of changes) cached.apply(change)
+        })
+        for (const write of steps) {
+          await write(store)
+          const fresh = createLookup({ store, max: 1000 })
+          for (const [asked, key] of questions) {
+            const [held, read] = [cached.lookup(asked, key), fresh.lookup(asked, key)]
+            if (JSON.stringify(held) !== JSON.stringify(read)) return false
+          }
+        }
+        return true
+      } finally {
+        store.close()
+      }
+    }),
+    { numRuns: 60 },
+  )
+  t.pass()
+})

@@ -1,0 +1,88 @@
+import t from 'tap'
+import { phone, sighting, testStore } from '../support/directory-store.ts'
+
+const alice = 'alice@example.com'
+const minute = 60_000
+
+void t.test('a sighting is kept with its first and last time and the latest facts', async (t) => {
+  const { store } = testStore(t)
+  await store.recordSightings([sighting({ at: 1000, information: { imei: '35', friendlyName: 'Al' } })])
+  await store.recordSightings([sighting({ at: 2000, deviceId: 'APPLA', command: 'Ping', allowed: true })])
+  t.match(store.device(alice, 'appla'), {
+    deviceId: 'APPLA',
+    records: [],
+    seen: {
+      firstAt: 1000,
+      lastAt: 2000,
+      allowedAt: 2000,
+      command: 'Ping',
+      action: 'block',
+      information: { imei: '35', friendlyName: 'Al' },
+    },
+  })
+})
+
+void t.test('a pair that shows nothing new is written at most once a minute', async (t) => {
+  const { store } = testStore(t)
+  const lastAt = () => store.device(alice, 'appla')?.seen?.lastAt
+  await store.recordSightings([sighting({ at: 0 })])
+  await store.recordSightings([sighting({ at: minute - 1 })])
+  t.equal(lastAt(), 0)
+  await store.recordSightings([sighting({ at: minute })])
+  t.equal(lastAt(), minute)
+  await store.recordSightings([sighting({ at: minute + 1, reason: 'noncompliant' })])
+  t.equal(lastAt(), minute + 1)
+})
+
+void t.test('only what decide reads is a change', async (t) => {
+  const { store, changes } = testStore(t)
+  await store.recordSightings([sighting()])
+  await store.recordSightings([sighting({ command: 'Ping' })])
+  t.same(changes, [])
+  await store.recordSightings([sighting({ allowed: true })])
+  await store.recordSightings([sighting({ allowed: true, at: 5_000_000 })])
+  t.match(changes, [{ kind: 'device', user: alice, deviceKey: 'appla' }])
+  await store.recordSightings([sighting({ provisionAsked: true })])
+  await store.recordSightings([sighting({ provisionAsked: true, at: 5_000_000 })])
+  t.equal(changes.length, 3)
+})
+
+void t.test('a user cannot fill the store with invented ids; pairs that got mail stay (T-51)', async (t) => {
+  const { store } = testStore(t)
+  await store.recordSightings([sighting({ deviceKey: 'real', deviceId: 'real', at: 0, allowed: true })])
+  const invented = Array.from({ length: 300 }, (_, number) =>
+    sighting({ deviceKey: `id${number}`, deviceId: `id${number}`, at: number + 1 }),
+  )
+  t.same(await store.recordSightings(invented), { written: 300, dropped: 0 })
+  t.equal(store.check().rows['sightings'], 100)
+  t.equal(store.device(alice, 'real')?.seen?.lastAt, 0)
+  t.equal(store.device(alice, 'id0'), undefined)
+  t.equal(store.device(alice, 'id299')?.seen?.lastAt, 300)
+  const allowed = invented.slice(201).map((seen) => ({ ...seen, allowed: true }))
+  await store.recordSightings(allowed)
+  t.same(await store.recordSightings([sighting({ deviceKey: 'more' })]), { written: 0, dropped: 1 })
+  t.same(await store.recordSightings([sighting({ user: 'bob@example.com' })]), { written: 1, dropped: 0 })
+})
+
+void t.test('long texts of clients are cut', async (t) => {
+  const { store } = testStore(t)
+  const long = 'x'.repeat(5000)
+  await store.recordSightings([
+    sighting({ userAgent: long, deviceType: long, model: long, information: { friendlyName: long } }),
+  ])
+  const seen = store.device(alice, 'appla')?.seen
+  t.same(
+    [seen?.userAgent, seen?.deviceType, seen?.model, seen?.information?.friendlyName].map(
+      (text) => text?.length,
+    ),
+    [256, 256, 256, 256],
+  )
+})
+
+void t.test('a sighting never makes a device that the decision could take for a record (T-56)', async (t) => {
+  const { store } = testStore(t)
+  await store.upsert('api', [phone('bob@example.com', 'ApplB')])
+  await store.recordSightings([sighting({ allowed: true })])
+  t.equal(store.deviceFacts(alice, 'appla'), undefined)
+  t.equal(store.hasOtherOwner('appla', 'bob@example.com'), false)
+})

@@ -1,0 +1,251 @@
+import { once } from 'node:events'
+import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { FactsSource } from '#directory/facts-source.ts'
+import type { RowFault } from '#directory/rows.ts'
+import { createFileSource, type Schedule } from '#sources/file.ts'
+import { testStore, type TestStore } from '../support/directory-store.ts'
+
+const header = 'user,deviceId,complianceState\n'
+const row = (name: string, state = 'compliant') => `${name}@example.com,Appl${name},${state}\n`
+
+interface Clockwork {
+  readonly schedule: Schedule
+  /** Lets the pending look happen and waits until the next one is due. */
+  readonly tick: () => Promise<void>
+}
+
+/** Timers that run when the test says so. */
+function clockwork(): Clockwork {
+  let pending: (() => void) | undefined
+  let onScheduled: (() => void) | undefined
+  return {
+    schedule: (work) => {
+      pending = work
+      onScheduled?.()
+      return () => {
+        if (pending === work) pending = undefined
+      }
+    },
+    async tick() {
+      const scheduled = new Promise<void>((resolve) => {
+        onScheduled = resolve
+      })
+      const work = pending
+      pending = undefined
+      work?.()
+      await scheduled
+    },
+  }
+}
+
+interface WatchedFile extends TestStore {
+  readonly file: string
+  readonly source: FactsSource
+  readonly faults: RowFault[]
+  readonly tick: () => Promise<void>
+  /** Starts the source and ticks until its first read has ended. */
+  readonly start: () => Promise<void>
+  /** The compliance state on record. */
+  readonly stateOf: (name: string) => string | undefined
+}
+
+function watchedFile(t: Test, content: string | undefined, name = 'facts.csv'): WatchedFile {
+  const test = testStore(t, ['file'])
+  const file = join(test.path, '..', name)
+  if (content !== undefined) writeFileSync(file, content)
+  const faults: RowFault[] = []
+  const { schedule, tick } = clockwork()
+  const source = createFileSource({
+    name: 'file',
+    path: file,
+    store: test.store,
+    onFault: (fault) => faults.push(fault),
+    now: () => test.clock.now,
+    schedule,
+  })
+  const abort = new AbortController()
+  t.teardown(() => abort.abort())
+  return {
+    ...test,
+    file,
+    source,
+    faults,
+    tick,
+    async start() {
+      void source.start(abort.signal)
+      // the first look and, where it found a file, the second
+      await tick()
+      await tick()
+    },
+    stateOf: (who) => test.store.deviceFacts(`${who}@example.com`, `appl${who}`)?.value.complianceState,
+  }
+}
+
+void t.test('reads CSV at the start, and the directory is complete', async (t) => {
+  const { start, source, stateOf, store, faults } = watchedFile(t, header + row('alice'))
+  await start()
+  t.equal(stateOf('alice'), 'compliant')
+  t.equal(store.sourcesComplete(), true)
+  t.same(source.status(), { records: 1, faults: 0, lastCompleteAt: 1_000_000 })
+  t.same(faults, [])
+})
+
+void t.test('reads JSON', async (t) => {
+  const devices = [{ user: 'alice@example.com', deviceId: 'Applalice', complianceState: 'conflict' }]
+  const { start, stateOf } = watchedFile(t, JSON.stringify({ devices }), 'facts.JSON')
+  await start()
+  t.equal(stateOf('alice'), 'conflict')
+})
+
+void t.test('a changed file is read again, rows that are gone are removed', async (t) => {
+  const { start, tick, file, stateOf } = watchedFile(t, header + row('alice') + row('bob'))
+  await start()
+  writeFileSync(file, header + row('alice', 'noncompliant'))
+  await tick()
+  await tick()
+  t.same([stateOf('alice'), stateOf('bob')], ['noncompliant', undefined])
+})
+
+void t.test('a file that is still being written is not taken', async (t) => {
+  const { start, tick, file, stateOf } = watchedFile(t, header + row('alice') + row('bob'))
+  await start()
+  writeFileSync(file, header + row('alice', 'noncompliant'))
+  await tick()
+  t.equal(stateOf('alice'), 'compliant')
+  appendFileSync(file, 'bob@example.com,Appl')
+  await tick()
+  t.equal(stateOf('alice'), 'compliant')
+  appendFileSync(file, 'bob,compliant\n')
+  await tick()
+  t.equal(stateOf('alice'), 'compliant')
+  await tick()
+  t.same([stateOf('alice'), stateOf('bob')], ['noncompliant', 'compliant'])
+})
+
+void t.test('a bad row costs that row only, and nothing is removed while there is one', async (t) => {
+  const { start, tick, file, source, stateOf, faults, store } = watchedFile(
+    t,
+    header + row('alice') + row('bob'),
+  )
+  await start()
+  writeFileSync(file, header + row('alice', 'noncompliant') + 'carol@example.com,Appl carol,compliant\n')
+  await tick()
+  await tick()
+  t.match(faults, [{ place: 3, field: 'deviceId' }])
+  t.same([stateOf('alice'), stateOf('bob')], ['noncompliant', 'compliant'])
+  t.match(source.status(), { records: 1, faults: 1, lastCompleteAt: 1_000_000 })
+  t.match(store.syncState('file'), { outcome: 'partial', faults: 1 })
+})
+
+void t.test('a file of which nothing can be read leaves everything as it was', async (t) => {
+  const { start, tick, file, source, stateOf, store } = watchedFile(t, header + row('alice'))
+  await start()
+  const contents = ['user;deviceId\n', Buffer.from([0x75, 0xff, 0xfe]), `${header}\u0000,\u0000,\n`]
+  for (const content of contents) {
+    writeFileSync(file, content)
+    await tick()
+    await tick()
+    t.equal(stateOf('alice'), 'compliant')
+    t.match(source.status(), { error: /no row could be read/, records: 1 })
+  }
+  t.match(store.syncState('file'), { outcome: 'failed', completeAt: 1_000_000 })
+  writeFileSync(file, header + row('alice', 'error'))
+  await tick()
+  await tick()
+  t.equal(stateOf('alice'), 'error')
+  t.equal(source.status().error, undefined)
+})
+
+void t.test(
+  'an empty file is refused where there were rows, and is fine where there were none (T-56)',
+  async (t) => {
+    const { start, tick, file, source, stateOf, store } = watchedFile(t, header)
+    await start()
+    t.same(source.status(), { records: 0, faults: 0, lastCompleteAt: 1_000_000 })
+    t.equal(store.sourcesComplete(), true)
+    writeFileSync(file, header + row('alice'))
+    await tick()
+    await tick()
+    writeFileSync(file, header)
+    await tick()
+    await tick()
+    t.equal(stateOf('alice'), 'compliant')
+    t.match(source.status(), { error: /is empty; the records of before are kept/ })
+  },
+)
+
+void t.test('a file that is missing or goes missing is told, and taken when it comes', async (t) => {
+  const { start, tick, file, source, stateOf, store } = watchedFile(t, undefined)
+  await start()
+  t.match(source.status(), { error: /ENOENT/ })
+  t.equal(store.sourcesComplete(), false)
+  writeFileSync(`${file}.new`, header + row('alice'))
+  renameSync(`${file}.new`, file)
+  await tick()
+  await tick()
+  t.equal(stateOf('alice'), 'compliant')
+  rmSync(file)
+  await tick()
+  t.match(source.status(), { error: /ENOENT/ })
+  t.equal(stateOf('alice'), 'compliant')
+})
+
+void t.test('a file that is neither CSV nor JSON is told', async (t) => {
+  const { start, source, faults } = watchedFile(t, 'x', 'facts.xlsx')
+  await start()
+  t.match(faults, [{ message: /\.csv or \.json/ }])
+  t.match(source.status(), { error: /no row could be read/ })
+})
+
+void t.test('the number of faults that are told is bounded', async (t) => {
+  const { start, source, faults } = watchedFile(t, `${header}${row('alice')}${'x,y z,\n'.repeat(1500)}`)
+  await start()
+  t.equal(faults.length, 100)
+  t.match(source.status(), { records: 1, faults: 1500 })
+})
+
+void t.test('a store that cannot be written is told, and the file tried again', async (t) => {
+  const { start, tick, source, store, stateOf } = watchedFile(t, header + row('alice'))
+  store.close()
+  await start()
+  t.match(source.status(), { error: /is closed/, records: 0 })
+  await tick()
+  await tick()
+  t.throws(() => stateOf('alice'))
+})
+
+void t.test('with its own timers, a change reaches the store without being asked for', async (t) => {
+  const { store, path } = testStore(t, ['file'])
+  const file = join(path, '..', 'facts.csv')
+  writeFileSync(file, header + row('alice'))
+  const options = { name: 'file', path: file, store, onFault: () => t.fail('no fault'), now: Date.now }
+  const source = createFileSource(options)
+  const abort = new AbortController()
+  t.teardown(() => abort.abort())
+  await source.start(abort.signal)
+  t.equal(source.status().records, 1)
+  const changed = new Promise((resolve) => store.onChange(resolve))
+  writeFileSync(file, header + row('alice', 'noncompliant'))
+  t.match(await changed, [{ kind: 'device', user: 'alice@example.com' }])
+})
+
+void t.test('an aborted source settles and stops', async (t) => {
+  const { store, path } = testStore(t, ['file'])
+  const file = join(path, '..', 'facts.csv')
+  writeFileSync(file, header + row('alice'))
+  const abort = new AbortController()
+  const source = createFileSource({
+    name: 'file',
+    path: file,
+    store,
+    onFault: () => t.fail('no fault'),
+    now: Date.now,
+  })
+  const started = source.start(abort.signal)
+  const aborted = once(abort.signal, 'abort')
+  abort.abort()
+  await Promise.all([started, aborted])
+  t.same(source.status(), { records: 0, faults: 0 })
+})
