@@ -12,6 +12,7 @@ export type Credentials =
   | { readonly kind: 'probe'; readonly authorization: string | undefined }
 
 const connectionSchemes = /^(?:NTLM|Negotiate)(?: |$)/i
+const asciiControl = /[^\x20-\x7e\x80-\xff]/
 const token68 = /^[A-Za-z0-9\-._~+/]+=*$/
 
 /** True for a scheme that authenticates the connection, not the request. It must never go upstream: T-18 */
@@ -54,18 +55,18 @@ function basicLogins(credential: string): string[] {
     return colon > 0 ? reading.slice(0, colon) : ''
   })
   // C1 controls are ordinary bytes of a UTF-8 text read as Latin-1, and letters of a Windows-1252 password
-  const controlByte = bytes.some((byte) => byte < 0x20 || byte === 0x7f)
-  if (
-    controlByte ||
-    hasControl(logins[0] ?? '') ||
-    logins.some((login) => login === '' || login.length > 320)
-  ) {
+  const [login = ''] = logins
+  if (asciiControl.test(latin1) || hasControl(login) || logins.some(isNoLogin)) {
     throw new EasError(
       'EAS_AUTHORIZATION_INVALID',
       'expected base64 of user:password without control characters',
     )
   }
   return logins
+}
+
+function isNoLogin(login: string): boolean {
+  return login === '' || login.length > 320
 }
 
 /** The claims of an access token that name its user. A token is verified by the backend, or by keys where configured. T-19 */
