@@ -13,6 +13,7 @@ import { createAuthenticator } from './authenticate.ts'
 import { createAutodiscover } from './autodiscover.ts'
 import { certificateUser } from './certificate.ts'
 import { createAddressBook } from './client-address.ts'
+import { createEnrollRoute } from './enroll.ts'
 import { createListener } from './listener.ts'
 import { createParked } from './parked.ts'
 import { createPassthrough } from './passthrough.ts'
@@ -68,6 +69,8 @@ export function createProxy(options: ProxyOptions): Proxy {
   const passthrough = createPassthrough({
     prefixes: config.routing.passthrough,
     backend: backendOf(undefined),
+    tls: backendOf(undefined).config,
+    limits: config.limits,
     upstreams,
     addresses,
     secure,
@@ -96,7 +99,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       forward: { upstreams, parked, addresses, limits: config.limits, publicUrl, secure },
       refuse: { authenticator, provisionAsks: createProvisionAsks(now) },
       autodiscover: createAutodiscover({ upstreams, addresses, publicUrl, secure, limits: config.limits }),
-      enroll: createEnrollment({ url: config.enrollment.url }),
+      enroll: createEnrollRoute(createEnrollment({ url: config.enrollment.url })),
       passthrough: passthrough.handle,
       enrollmentUrl: config.enrollment.publicUrl,
     },

@@ -24,6 +24,7 @@ export interface Backend {
   readonly name: string
   readonly kind: BackendConfig['kind']
   readonly service: Service
+  readonly config: BackendConfig
   readonly servers: readonly Server[]
 }
 
@@ -69,6 +70,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       name,
       kind: config.kind,
       service: serviceOf(config.kind),
+      config,
       servers: config.servers.map((origin) => openServer(origin, config, options.connectSeconds)),
     }
     backends.set(name, backend)
