@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Change } from './changes.ts'
 import { prepare } from './database.ts'
-import { DirectoryError, storeError } from './errors.ts'
+import { corruptStore, DirectoryError, storeError } from './errors.ts'
 
 /** One open transaction. */
 export interface Transaction {
@@ -46,8 +46,7 @@ export function createCommitter(
   const begin = database.prepare('BEGIN IMMEDIATE')
   const end = database.prepare('COMMIT')
   const stored = readRevision.get()
-  if (stored === undefined)
-    throw new DirectoryError('STORE_CORRUPT', `the store ${path} has lost its revision`)
+  if (stored === undefined) throw corruptStore(path, 'it has lost its revision')
   let revision = stored.value
   let closed = false
 

@@ -28,7 +28,7 @@ export interface Pruned {
 
 const dayMs = 86_400_000
 /** Rowids looked at in one transaction: 1 to 3 ms. */
-const windowRows = 500
+const windowRows = 250
 
 /** Removes what is older than the retention allows, a window of rowids per transaction. */
 export function createPruner(

@@ -43,7 +43,10 @@ export interface Store extends StoreReader, AuditWriter {
   upsert(source: string, records: Iterable<FactsRecord>, mode?: UpsertMode): Promise<readonly Change[]>
   /** Takes the full set of one source; sets of one source are taken one after the other. */
   replace(source: string, records: Iterable<FactsRecord>, set: SourceSet): Promise<ReplacedSet>
-  /** Removes the device in every spelling, of one source or of all. `user` may be any name of the user. */
+  /**
+   * Removes the device in every spelling, of one source or of all. `user` may be any name of the user, who stays with
+   * names and groups.
+   */
   remove(user: string, deviceId: string, source?: string): readonly Change[]
   recordSightings(sightings: readonly Sighting[]): Promise<RecordedSightings>
   /** A source that has no full sets (a push) is complete from now on. */

@@ -80,6 +80,7 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
   }
 
   async function start(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
     const first = Promise.withResolvers<void>()
     let cancel: (() => void) | undefined
     let isLooking = false

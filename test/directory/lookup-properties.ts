@@ -1,4 +1,15 @@
-import fc from 'fast-check'
+import {
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  constantFrom,
+  oneof,
+  record as recordOf,
+  subarray,
+  tuple,
+  type Arbitrary,
+} from 'fast-check'
 import t from 'tap'
 import { createLookup } from '#directory/lookup.ts'
 import type { FactsRecord } from '#directory/record.ts'
@@ -13,36 +24,36 @@ const sources = ['api', 'file', 'intune'] as const
 
 type Step = (store: Store) => unknown
 
-const user = fc.constantFrom(...users)
-const source = fc.constantFrom(...sources)
-const record: fc.Arbitrary<FactsRecord> = fc.record(
+const user = constantFrom(...users)
+const source = constantFrom(...sources)
+const record: Arbitrary<FactsRecord> = recordOf(
   {
     user,
-    aliases: fc.subarray([...names]),
-    groups: fc.subarray(['g', 'h']),
-    deviceId: fc.constantFrom(...spellings),
-    enrolled: fc.boolean(),
-    complianceState: fc.constantFrom('compliant', 'noncompliant'),
+    aliases: subarray([...names]),
+    groups: subarray(['g', 'h']),
+    deviceId: constantFrom(...spellings),
+    enrolled: boolean(),
+    complianceState: constantFrom('compliant', 'noncompliant'),
   },
   { requiredKeys: ['user', 'deviceId'] },
 )
-const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(source, record).map(
+const step: Arbitrary<Step> = oneof(
+  tuple(source, record).map(
     ([from, given]): Step =>
       (store) =>
         store.upsert(from, [given]),
   ),
-  fc.tuple(source, fc.array(record, { maxLength: 4 }), fc.boolean()).map(
+  tuple(source, array(record, { maxLength: 4 }), boolean()).map(
     ([from, set, complete]): Step =>
       (store) =>
         store.replace(from, set, { complete }),
   ),
-  fc.tuple(user, fc.constantFrom(...spellings)).map(
+  tuple(user, constantFrom(...spellings)).map(
     ([of, id]): Step =>
       (store) =>
         store.remove(of, id),
   ),
-  fc.tuple(fc.constantFrom(...names), fc.constantFrom(...keys), fc.boolean()).map(
+  tuple(constantFrom(...names), constantFrom(...keys), boolean()).map(
     ([of, deviceKey, allowed]): Step =>
       (store) =>
         store.recordSightings([sighting({ user: of, deviceKey, allowed, provisionAsked: !allowed })]),
@@ -54,8 +65,8 @@ const questions = [...names.map((name) => [name]), ['x', 'a'], ['y', 'x', 'b']].
 )
 
 void t.test('whatever is written, memory and store say the same once the changes are told', async (t) => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+  await assert(
+    asyncProperty(array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
       const { store } = testStore(t)
       try {
         const cached = createLookup({ store, max: 1000 })
@@ -75,7 +86,7 @@ void t.test('whatever is written, memory and store say the same once the changes
         store.close()
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 25 },
   )
   t.pass()
 })

@@ -36,10 +36,17 @@ void t.test('a reader sees a commit as soon as the writer has it', async (t) => 
   t.same(seen, ['compliant'])
   end()
   t.equal(reader.currentRevision(), store.currentRevision())
-  // readers that stop half way must not hold an old snapshot
+  // a reader that stops half way must not hold an old snapshot
+  const ids = ['ApplA', 'ApplB', 'ApplC']
+  await store.upsert(
+    'file',
+    ids.map((id) => phone(alice, id)),
+  )
   t.equal(reader.hasEnrolledDevice(alice), true)
-  store.remove(alice, 'ApplA')
+  t.equal(reader.hasOtherOwner('applb', bob), true)
+  for (const id of ids) store.remove(alice, id)
   t.equal(reader.hasEnrolledDevice(alice), false)
+  t.equal(reader.hasOtherOwner('applb', bob), false)
 })
 
 void t.test('upsert', async (t) => {

@@ -231,6 +231,20 @@ void t.test('with its own timers, a change reaches the store without being asked
   t.match(await changed, [{ kind: 'device', user: 'alice@example.com' }])
 })
 
+void t.test('a source whose signal has already ended does nothing', async (t) => {
+  const { store, path } = testStore(t, ['file'])
+  const file = join(path, '..', 'facts.csv')
+  const source = createFileSource({
+    name: 'file',
+    path: file,
+    store,
+    onFault: () => t.fail('no fault'),
+    now: Date.now,
+  })
+  await source.start(AbortSignal.abort())
+  t.same(source.status(), { records: 0, faults: 0 })
+})
+
 void t.test('an aborted source settles and stops', async (t) => {
   const { store, path } = testStore(t, ['file'])
   const file = join(path, '..', 'facts.csv')
