@@ -36,6 +36,7 @@ void t.test('imports go only upwards', async (t) => {
     const imports = readFileSync(join(src, file), 'utf8').matchAll(specifier)
     const specifiers = Array.from(imports, ([, , imported = '']) => imported)
     const faults = specifiers.map((imported) => fault(file, imported)).filter((text) => text !== undefined)
+    t.ok(roomOf(file), `${file} stands in a room`)
     t.strictSame(faults, [], file)
   }
   t.ok(files.length > 0)
