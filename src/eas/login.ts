@@ -2,7 +2,7 @@
 export interface LoginRules {
   /** UPN suffix of a bare user name. */
   readonly defaultDomain?: string | undefined
-  /** NetBIOS domain, lower case -> UPN suffix. */
+  /** NetBIOS or DNS name of a domain, lower case -> UPN suffix. Phones send both before the backslash. */
   readonly domains: ReadonlyMap<string, string>
 }
 
