@@ -7,6 +7,7 @@ import { decide, type Decision, type TraceStep } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
 import type { Action } from '#policy/reasons.ts'
 import type { Policy } from '#policy/schema.ts'
+import { knownPlatform } from '#proxy/observe.ts'
 import { createBackendRouter, serviceOf } from '#proxy/routing.ts'
 import { Problem } from './problem.ts'
 
@@ -71,11 +72,8 @@ export function createExplain(deps: ExplainDeps): (question: ExplainQuestion) =>
     const trace: TraceStep[] = []
     const request = { service: backend.service, deviceId, userMismatch: false }
     const decision = decide(request, facts, deps.policy(), deps.now(), trace)
-    const client = identifyClient({
-      deviceId,
-      ...(deviceType === undefined ? undefined : { deviceType }),
-      ...(userAgent === undefined ? undefined : { userAgent }),
-    })
+    const { information } = facts.history
+    const client = identifyClient({ deviceId, deviceType, userAgent, information })
     const { action, reason, rule, mode, validUntil } = decision
     return {
       action,
@@ -87,7 +85,7 @@ export function createExplain(deps: ExplainDeps): (question: ExplainQuestion) =>
       user: facts.user?.user ?? names[0] ?? user,
       backend: backend.name,
       device: {
-        platform: facts.device?.platform ?? client.platform,
+        platform: knownPlatform(facts.device?.platform, client.platform),
         osVersion: facts.device?.osVersion ?? client.osVersion,
         model: facts.device?.model ?? client.model,
         client: client.client,
@@ -110,6 +108,7 @@ function checkQuestion({ user, deviceId }: ExplainQuestion): void {
   if (errors.length > 0) throw new Problem(400, 'Bad Request', 'a parameter is missing or malformed', errors)
 }
 
+/** What is not known is absent, but for the two that every answer has. */
 function factsShown(facts: Facts): Readonly<Record<string, unknown>> {
   const { user, device, history } = facts
   const { origin, ...fields } = device ?? { origin: undefined }
@@ -122,8 +121,8 @@ function factsShown(facts: Facts): Readonly<Record<string, unknown>> {
     onRecord: device !== undefined,
     otherOwner: facts.otherOwner,
     allowedBefore: history.allowedBefore,
-    source: origin?.sources.join(', '),
-    asOf: isoTime(origin?.asOf),
+    source: origin?.sources.join(', ') ?? null,
+    asOf: isoTime(origin?.asOf) ?? null,
     revision: facts.revision,
   }
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { DeviceInformation } from '#eas/device-information.ts'
 import type { DeviceFacts, PairHistory, UserFacts } from '#policy/facts.ts'
 import { prepare } from './database.ts'
 import { type DeviceRecord, type MergedDevice, mergeDevice } from './merge.ts'
@@ -77,10 +78,11 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
   const selectHistory = prepare<{
     allowed_at: number | null
     provision_asked_at: number | null
+    information: string | null
     revision: number
   }>(
     database,
-    'SELECT allowed_at, provision_asked_at, revision FROM sightings WHERE user = ? AND device_key = ?',
+    'SELECT allowed_at, provision_asked_at, information, revision FROM sightings WHERE user = ? AND device_key = ?',
   )
   const selectSync = prepare<{ complete_at: number | null }>(
     database,
@@ -130,10 +132,13 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
     history(user, deviceKey) {
       const row = selectHistory.get(user, deviceKey)
       if (row === undefined) return undefined
-      const asked = row.provision_asked_at
-      const allowedBefore = row.allowed_at !== null
-      const value = asked === null ? { allowedBefore } : { allowedBefore, provisionAskedAt: asked }
-      return { value, revision: row.revision }
+      const { allowed_at: allowedAt, provision_asked_at: askedAt, information, revision } = row
+      const value: PairHistory = {
+        allowedBefore: allowedAt !== null,
+        ...(askedAt === null ? undefined : { provisionAskedAt: askedAt }),
+        ...(information === null ? undefined : { information: JSON.parse(information) as DeviceInformation }),
+      }
+      return { value, revision }
     },
 
     sourcesComplete() {

@@ -39,8 +39,8 @@ interface SightingRow {
 }
 
 /**
- * The writing side of sightings. A pair that was served mail for the first time, or was asked to provision, is a
- * change: `decide` reads both.
+ * The writing side of sightings. A pair that was served mail for the first time, was asked to provision, or told
+ * something new of its device is a change: the next request is judged by it.
  */
 export function createSightingsWriter(
   database: DatabaseSync,
@@ -80,8 +80,9 @@ export function createSightingsWriter(
       return false
     }
     const firstAllowed = sighting.allowed && (row?.allowed_at ?? null) === null
-    const isHistory = firstAllowed || sighting.provisionAsked === true
-    if (row !== undefined && !isHistory && isQuiet(row, sighting, seen, information)) return true
+    const isNews = information !== null && information !== (row?.information ?? null)
+    const isHistory = firstAllowed || isNews || sighting.provisionAsked === true
+    if (row !== undefined && !isHistory && isQuiet(row, sighting, seen)) return true
     const revision = isHistory ? transaction.nextRevision() : 0
     upsert.run(
       user,
@@ -111,15 +112,14 @@ export function createSightingsWriter(
   }
 }
 
-function isQuiet(row: SightingRow, sighting: Sighting, seen: string, information: string | null): boolean {
+function isQuiet(row: SightingRow, sighting: Sighting, seen: string): boolean {
   return (
     sighting.at - row.last_at < quietMs &&
     row.device_id === sighting.deviceId &&
     row.action === sighting.action &&
     row.reason === sighting.reason &&
     row.platform === sighting.platform &&
-    row.seen === seen &&
-    (information === null || row.information === information)
+    row.seen === seen
   )
 }
 

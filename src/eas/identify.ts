@@ -1,4 +1,4 @@
-import type { ClientIdentity, ClientClaims } from './client/identify-client.ts'
+import type { ClientClaims } from './client/identify-client.ts'
 import { deviceKey } from './device-id.ts'
 import { loginNames, type LoginRules } from './login.ts'
 import type { EasRequest } from './parse.ts'
@@ -11,7 +11,8 @@ export interface Identity {
   readonly otherNames: readonly (readonly string[])[]
   /** Folded device id, see `deviceKey`; undefined where the request names no device. */
   readonly deviceKey: string | undefined
-  readonly client: ClientIdentity
+  /** What this request says of its device. */
+  readonly claims: ClientClaims
 }
 
 /** What the listener knows of the connection's client certificate. */
@@ -20,13 +21,8 @@ export interface CertificateUser {
   readonly login: string
 }
 
-/** The second step: names and client of a request. Pure. T-15, T-17 */
-export function identify(
-  request: EasRequest,
-  rules: LoginRules,
-  identifyClient: (claims: ClientClaims) => ClientIdentity,
-  certificate?: CertificateUser,
-): Identity {
+/** The second step: who asks, and what the device says it is. Pure. T-15, T-17 */
+export function identify(request: EasRequest, rules: LoginRules, certificate?: CertificateUser): Identity {
   const { credentials, userParameter, deviceId, deviceType, headers } = request
   const [login, ...otherLogins] = credentials.kind === 'probe' ? [] : credentials.logins
   if (userParameter !== undefined && userParameter !== login) otherLogins.push(userParameter)
@@ -35,10 +31,6 @@ export function identify(
     names: login === undefined ? [] : loginNames(login, rules),
     otherNames: otherLogins.map((other) => loginNames(other, rules)),
     deviceKey: deviceId === undefined ? undefined : deviceKey(deviceId),
-    client: identifyClient({
-      ...(headers.userAgent === undefined ? undefined : { userAgent: headers.userAgent }),
-      ...(deviceType === undefined ? undefined : { deviceType }),
-      ...(deviceId === undefined ? undefined : { deviceId }),
-    }),
+    claims: { userAgent: headers.userAgent, deviceType, deviceId },
   }
 }

@@ -1,3 +1,5 @@
+import type { DeviceInformation } from '#eas/device-information.ts'
+
 /**
  * What the decision knows. Facts are what sources said, merged on read; nothing here is a verdict. A field that no
  * source gave is absent, and an absent field never means allow.
@@ -41,6 +43,8 @@ export interface FactsOrigin {
 
 /** What is remembered of the pair itself, from sightings. */
 export interface PairHistory {
+  /** What the client said of its device in Settings or Provision: often the only place where its OS stands. */
+  readonly information?: DeviceInformation
   /** Exchange served this pair real mail once (or it was imported from Exchange). */
   readonly allowedBefore: boolean
   /** When the pair was last asked to provision so that a wipe can reach it, ms since the epoch. */

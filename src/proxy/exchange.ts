@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientIdentity } from '#eas/client/identify-client.ts'
 import type { Identity } from '#eas/identify.ts'
 import type { EasRequest } from '#eas/parse.ts'
 import type { Decision } from '#policy/decide.ts'
@@ -25,6 +26,7 @@ export interface Judged {
   readonly request: EasRequest
   readonly identity: Identity
   readonly facts: Facts
+  readonly client: ClientIdentity
   /** The directory's name for the user, else the first candidate; empty without a credential. */
   readonly user: string
   readonly backend: Backend

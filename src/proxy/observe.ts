@@ -23,8 +23,7 @@ export function outcomeOf(
   result: ActResult,
   policyRevision: number,
 ): Outcome {
-  const { request, identity, facts, decision, backend } = judged
-  const { client } = identity
+  const { request, facts, client, decision, backend } = judged
   return {
     requestId: exchange.requestId,
     command: request.command,
@@ -58,7 +57,7 @@ export function outcomeOf(
 const platformLabels = new Set<string>(platforms)
 
 /** What the MDM says beats what the client claims, as far as it is a word of the closed list that metrics need. */
-function knownPlatform(recorded: string | undefined, claimed: string): string {
+export function knownPlatform(recorded: string | undefined, claimed: string): string {
   return recorded !== undefined && platformLabels.has(recorded) ? recorded : claimed
 }
 

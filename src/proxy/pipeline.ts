@@ -45,12 +45,12 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const policy = deps.policy()
     try {
       const request = parse(exchange)
-      const identity = identify(request, deps.loginRules, deps.identifyClient, deps.certificateOf(exchange))
-      const { facts, backend, user } = lookUp(deps, request, identity)
-      const decision = judge(deps, request, identity, facts, backend)
+      const identity = identify(request, deps.loginRules, deps.certificateOf(exchange))
+      const knowledge = lookUp(deps, request, identity)
+      const decision = judge(deps, request, identity, knowledge)
       const decisionMs = performance.now() - exchange.startedMs
       const clientAddress = deps.addresses.clientAddress(exchange.peer, request.headers.forwardedFor)
-      const judged = { request, identity, facts, user, backend, decision, clientAddress, decisionMs }
+      const judged = { request, identity, ...knowledge, decision, clientAddress, decisionMs }
       const result = await act(deps.act, exchange, judged, () => judgeAgain(deps, request, identity))
       const outcome = outcomeOf(exchange, judged, result, policy.revision)
       deps.observe(outcome, sightingOf(outcome, judged, result, deps.now()))
@@ -68,6 +68,8 @@ function parse({ req }: Exchange): EasRequest {
 /** What is known of the pair, and where the mailbox is. */
 interface Knowledge {
   readonly facts: Facts
+  /** By what this request says, and what the device once said in Settings or Provision. */
+  readonly client: ClientIdentity
   readonly backend: Backend
   readonly user: string
 }
@@ -76,15 +78,15 @@ function lookUp(deps: PipelineDeps, request: EasRequest, identity: Identity): Kn
   // autodiscover.json carries no credential: the address asked about says only where to ask
   const names = request.kind === 'autodiscover-json' ? (identity.otherNames[0] ?? []) : identity.names
   const facts = deps.lookup.lookup(names, identity.deviceKey)
-  return { facts, backend: deps.backendOf(facts.user), user: facts.user?.user ?? names[0] ?? '' }
+  const client = deps.identifyClient({ ...identity.claims, information: facts.history.information })
+  return { facts, client, backend: deps.backendOf(facts.user), user: facts.user?.user ?? names[0] ?? '' }
 }
 
 function judge(
   deps: PipelineDeps,
   request: EasRequest,
   identity: Identity,
-  facts: Facts,
-  backend: Backend,
+  { facts, backend }: Knowledge,
 ): Decision {
   const byRoute = routeDecision(request, identity.names.length > 0, deps.passthroughPrefixes)
   if (byRoute !== undefined) return byRoute
@@ -98,8 +100,7 @@ function judge(
 
 /** The same question later, with the facts and the policy of then. */
 function judgeAgain(deps: PipelineDeps, request: EasRequest, identity: Identity): Decision {
-  const { facts, backend } = lookUp(deps, request, identity)
-  return judge(deps, request, identity, facts, backend)
+  return judge(deps, request, identity, lookUp(deps, request, identity))
 }
 
 /** True where `User=`, a second reading of the credential or a certificate names another known person. T-15 */

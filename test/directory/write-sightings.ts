@@ -47,6 +47,22 @@ void t.test('only what decide reads is a change', async (t) => {
   t.equal(changes.length, 3)
 })
 
+void t.test('what a device says of itself is remembered, and news of it is a change', async (t) => {
+  const { store, changes } = testStore(t)
+  await store.recordSightings([sighting({ information: { os: 'iOS 17.4 21E219' } })])
+  t.equal(changes.length, 1)
+  t.match(store.history(alice, 'appla')?.value, {
+    allowedBefore: false,
+    information: { os: 'iOS 17.4 21E219' },
+  })
+  await store.recordSightings([sighting({ information: { os: 'iOS 17.4 21E219' }, at: minute })])
+  t.equal(changes.length, 1, 'said again')
+  await store.recordSightings([sighting({ information: { os: 'iOS 17.5 21F79' }, at: minute + 1 })])
+  t.equal(changes.length, 2)
+  await store.recordSightings([sighting({ at: 2 * minute })])
+  t.match(store.history(alice, 'appla')?.value.information, { os: 'iOS 17.5 21F79' }, 'and stays')
+})
+
 void t.test('a user cannot fill the store with invented ids; pairs that got mail stay (T-51)', async (t) => {
   const { store } = testStore(t)
   await store.recordSightings([sighting({ deviceKey: 'real', deviceId: 'real', at: 0, allowed: true })])
