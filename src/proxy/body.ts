@@ -38,7 +38,7 @@ export async function takeBody(
     return { kind: 'stream', stream, length: contentLength }
   }
   const bytes = await readWhole(req)
-  look?.(bytes)
+  if (look !== undefined) setImmediate(look, bytes)
   return { kind: 'whole', bytes }
 }
 
@@ -73,6 +73,8 @@ function metered(req: IncomingMessage, maxBodyBytes: number, look?: (bytes: Buff
     },
   })
   req.once('error', (error) => meter.destroy(error))
+  // who reads the stream is told of its errors; before, between and behind attempts nobody reads it
+  meter.on('error', () => undefined)
   return req.pipe(meter)
 }
 
