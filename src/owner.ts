@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createApi } from '#admin/api.ts'
 import { createExplain } from '#admin/explain.ts'
 import { createGuard } from '#admin/guard.ts'
@@ -21,6 +22,8 @@ import { startSimulators, withSimulators } from './embedded-simulators.ts'
 import { createPublisher } from './publisher.ts'
 import { createWorkers, workerCount } from './workers.ts'
 
+/** How long a first start waits for its sources before it serves what is there already. */
+const firstReadsMs = 5000
 const pruneIntervalMs = 60 * 60 * 1000
 
 /** The owner: admin listener, sources, embedded simulator, the one writer of the store, and the workers' parent. */
@@ -76,11 +79,13 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       for (const change of changes) lookup.apply(change)
     })
 
-    // the first read goes before the first request, so that a first start does not begin with 503s
     const stopSources = new AbortController()
     started.defer(() => stopSources.abort())
     const sources = createSources(config, store, log)
-    await Promise.all(sources.map((source) => source.start(stopSources.signal)))
+    const firstReads = Promise.all(sources.map((source) => source.start(stopSources.signal)))
+    // a first start would begin with 503s, a restart knows what it knew; a large file goes on being read beside it all
+    if (!store.sourcesComplete())
+      await Promise.race([firstReads, delay(firstReadsMs, undefined, { ref: false })])
 
     started.defer(() => workers.stop())
     const proxyPort = await workers.start()
