@@ -6,9 +6,9 @@ import type { Decision } from '#policy/decide.ts'
 import { takeBody, type BodyLimits, type ForwardBody } from './body.ts'
 import type { AddressBook } from './client-address.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
-import { forward, forwardTo, type Forwarding, type ForwardRequest, type ForwardResult } from './forward.ts'
+import { forward, type Forwarding, type ForwardRequest, type ForwardResult } from './forward.ts'
 import type { OpenRequest, Parked } from './parked.ts'
-import { sendMalformed, sendMoved, sendRevocation, sendUnavailable } from './respond.ts'
+import { sendMoved, sendRevocation, sendUnavailable } from './respond.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /** What the allow path needs; one value for the life of a worker. */
@@ -40,6 +40,8 @@ export async function forwardCommand(
   const { res } = exchange
   let revoked: Decision | undefined
   let forwarding: Forwarding | undefined
+  // what a body that is still being read asks for is not known
+  let hangs = false
   const open: OpenRequest = {
     user: judged.user,
     deviceKey: judged.identity.deviceKey,
@@ -49,7 +51,7 @@ export async function forwardCommand(
       revoked = decision
       forwarding?.abandon()
       if (res.headersSent) res.destroy()
-      else sendRevocation(res, judged.request, decision.action)
+      else sendRevocation(res, judged.request, decision.action, hangs)
     },
   }
   deps.parked.enter(open)
@@ -58,13 +60,16 @@ export async function forwardCommand(
     const body = await bodyOf(deps, exchange, judged, (bytes) => {
       information = readDeviceInformation(bytes)
     })
-    if (revoked === undefined)
-      forwarding = forward(deps.upstreams, upstreamRequest(deps, exchange, judged, body), res)
+    if (revoked === undefined) {
+      const request = upstreamRequest(deps, exchange, judged, body)
+      hangs = request.parks && body.kind === 'whole'
+      forwarding = forward(deps.upstreams, request, res)
+    }
     const result = await forwarding?.result
     if (revoked !== undefined || result === undefined) {
       return { status: res.statusCode, ...(revoked && { action: revoked.action, reason: revoked.reason }) }
     }
-    const settled = await settle(deps, exchange, judged, body, result)
+    const settled = settle(deps, exchange, result)
     return information === undefined ? settled : { ...settled, information }
   } finally {
     deps.parked.leave(open)
@@ -123,14 +128,7 @@ function parkedSeconds(command: string, body: ForwardBody): number | undefined {
 }
 
 /** Gives the client an answer where the backend gave none, and says what became of the request. */
-async function settle(
-  deps: ForwardDeps,
-  exchange: Exchange,
-  judged: Judged,
-  body: ForwardBody,
-  result: ForwardResult,
-): Promise<ActResult> {
-  const { res } = exchange
+function settle({ publicUrl }: ForwardDeps, { res }: Exchange, result: ForwardResult): ActResult {
   switch (result.kind) {
     case 'answered':
     case 'cut': {
@@ -141,44 +139,16 @@ async function settle(
       return { status: sendUnavailable(res), action: 'unavailable', reason: 'upstream-unavailable' }
     case 'failed': {
       const { error, server, timedOut } = result
-      if (error instanceof EasError) {
-        return {
-          status: sendMalformed(res, error),
-          action: 'reject',
-          reason: 'malformed-request',
-          server: server.name,
-        }
-      }
+      if (error instanceof EasError) throw error
       const status = sendUnavailable(res, timedOut ? 504 : 502)
       return { status, action: 'unavailable', reason: 'upstream-unavailable', server: server.name }
     }
     case 'abandoned':
       return { status: 499, ...(result.server && { server: result.server.name }) }
-    case 'moved':
-      return moved(deps, exchange, judged, body, result)
-  }
-}
-
-/**
- * A 451: the mailbox is better served elsewhere. Where that is a server of ours, the request goes there (a 451 was not
- * acted upon, so it may be sent again); else the client is asked to come back to us.
- */
-async function moved(
-  deps: ForwardDeps,
-  exchange: Exchange,
-  judged: Judged,
-  body: ForwardBody,
-  { server, location }: Extract<ForwardResult, { kind: 'moved' }>,
-): Promise<ActResult> {
-  const target = location === undefined ? undefined : deps.upstreams.serverOf(location)
-  if (target !== undefined && target.server !== server && body.kind === 'whole') {
-    const request = { ...upstreamRequest(deps, exchange, judged, body), backend: target.backend }
-    const result = await forwardTo(target.server, request, exchange.res)
-    if (result.kind !== 'moved') return settle(deps, exchange, judged, body, result)
-  }
-  return {
-    status: sendMoved(exchange.res, `${deps.publicUrl()}${easPath}`),
-    server: server.name,
-    proved: true,
+    case 'moved': {
+      // the client comes back to us, whatever place the backend named
+      const status = sendMoved(res, `${publicUrl()}${easPath}`)
+      return { status, server: result.server.name, proved: true }
+    }
   }
 }

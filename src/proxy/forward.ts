@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
-import type { Dispatcher } from 'undici'
+import { errors, type Dispatcher } from 'undici'
+import { EasError } from '#eas/errors.ts'
 import type { ForwardBody } from './body.ts'
 import { responseHeaders } from './response-headers.ts'
 import type { Backend, Server, Upstreams } from './upstreams.ts'
@@ -20,7 +21,7 @@ export interface ForwardRequest {
   readonly answerTimeoutMs: number
 }
 
-/** How it ended. Where `answered` is false nothing was written to the client yet. */
+/** How it ended. Only where it is `answered` or `cut` was anything written to the client. */
 export type ForwardResult =
   | {
       readonly kind: 'answered'
@@ -34,10 +35,16 @@ export type ForwardResult =
   | { readonly kind: 'failed'; readonly server: Server; readonly error: Error; readonly timedOut: boolean }
   /** The server failed in the middle of its answer; the client's connection was ended with it. */
   | { readonly kind: 'cut'; readonly server: Server; readonly status: number; readonly upstreamMs: number }
-  /** 451: the mailbox lives elsewhere. Never passed on. */
-  | { readonly kind: 'moved'; readonly server: Server; readonly location: string | undefined }
+  | Moved
   /** The client left, or the request was ended by us; the backend's request is gone too. */
   | { readonly kind: 'abandoned'; readonly server: Server | undefined; readonly status: number | undefined }
+
+/** 451: the mailbox lives elsewhere, in a place that is not for us to go to. Never passed on. */
+interface Moved {
+  readonly kind: 'moved'
+  readonly server: Server
+  readonly location: string | undefined
+}
 
 /** A request under way. `abandon` ends the backend's request at once. */
 export interface Forwarding {
@@ -47,48 +54,59 @@ export interface Forwarding {
 
 /**
  * Sends a request to the user's server and streams the answer back with back-pressure. Another server is tried only
- * where the dial failed: a POST that may have been read is never sent twice.
+ * where the dial failed (a POST that may have been read is never sent twice), or where a 451 named it.
  */
-export function forward(upstreams: Upstreams, request: ForwardRequest, res: ServerResponse): Forwarding {
+export function forward(
+  upstreams: Pick<Upstreams, 'serversFor' | 'serverOf' | 'dialFailed'>,
+  request: ForwardRequest,
+  res: ServerResponse,
+): Forwarding {
   let current: Attempt | undefined
   let abandoned = false
   const abandon = () => {
     abandoned = true
     current?.abandon()
   }
-  // the response tells of a client that leaves while its answer is awaited; the request tells nothing then
-  res.once('close', () => {
-    if (!res.writableFinished) abandon()
-  })
+  const attempt = async (server: Server): Promise<AttemptResult> => {
+    if (abandoned) return { kind: 'abandoned', server: undefined, status: undefined }
+    current = new Attempt(server, request, res)
+    return current.run()
+  }
+  // A 451 was not acted upon, so the request may be sent again, once. A server that is judged by other rules is no place
+  // for it: the decision was not made for that one.
+  const follow = async (moved: Moved): Promise<ForwardResult> => {
+    const target = moved.location === undefined ? undefined : upstreams.serverOf(moved.location)
+    const { backend, body } = request
+    if (target === undefined || target.server === moved.server) return moved
+    if (target.backend.service !== backend.service || body.kind === 'stream') return moved
+    const result = await attempt(target.server)
+    if (result.kind !== 'dial-failed') return result
+    upstreams.dialFailed(target.backend, target.server, result.error)
+    return { kind: 'unreachable' }
+  }
   const run = async (): Promise<ForwardResult> => {
     for (const server of upstreams.serversFor(request.backend, request.user)) {
-      if (abandoned) return { kind: 'abandoned', server: undefined, status: undefined }
-      current = new Attempt(server, request, res)
-      const result = await current.run()
+      const result = await attempt(server)
+      if (result.kind === 'moved') return follow(result)
       if (result.kind !== 'dial-failed') return result
       upstreams.dialFailed(request.backend, server, result.error)
     }
     return { kind: 'unreachable' }
   }
-  return { result: run(), abandon }
-}
-
-/** One more try on a server that a 451 named. The body must be whole. */
-export function forwardTo(
-  server: Server,
-  request: ForwardRequest,
-  res: ServerResponse,
-): Promise<ForwardResult> {
-  const attempt = new Attempt(server, request, res)
+  // the response tells of a client that leaves while its answer is awaited; the request tells nothing then
+  if (res.destroyed) abandon()
   res.once('close', () => {
-    if (!res.writableFinished) attempt.abandon()
+    if (!res.writableFinished) abandon()
   })
-  return attempt.run().then((result) => (result.kind === 'dial-failed' ? { kind: 'unreachable' } : result))
+  return { result: run(), abandon }
 }
 
 type AttemptResult = ForwardResult | { readonly kind: 'dial-failed'; readonly error: Error }
 
 const abandonedError = new Error('the request was abandoned')
+
+/** More answers of 102 and 103 than any server has a use for. */
+const maxInterimAnswers = 32
 
 /** One request on one server, as undici's handler. */
 class Attempt implements Dispatcher.DispatchHandler {
@@ -97,8 +115,10 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #res: ServerResponse
   readonly #sentAtMs = performance.now()
   #resolve: (result: AttemptResult) => void = () => undefined
+  #reject: (error: Error) => void = () => undefined
   #controller: Dispatcher.DispatchController | undefined
   #abandoned = false
+  #interimAnswers = 0
   #status: number | undefined
   #upstreamMs = 0
   #bytesLeft: number | undefined
@@ -113,8 +133,9 @@ class Attempt implements Dispatcher.DispatchHandler {
     const { method, path, headers, body, parks, answerTimeoutMs } = this.#request
     const lengthHeader =
       body.kind === 'stream' && body.length !== undefined ? ['content-length', String(body.length)] : []
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#resolve = resolve
+      this.#reject = reject
       const pool = parks ? this.#server.parkingPool : this.#server.pool
       pool.dispatch(
         {
@@ -145,7 +166,12 @@ class Attempt implements Dispatcher.DispatchHandler {
     status: number,
     headers: IncomingHttpHeaders,
   ): void {
-    if (status < 200) return
+    if (status === 101 || status > 599) return controller.abort(new Error(`the server answered ${status}`))
+    if (status < 200) {
+      this.#interimAnswers++
+      if (this.#interimAnswers > maxInterimAnswers) controller.abort(new Error('a flood of interim answers'))
+      return
+    }
     this.#upstreamMs = performance.now() - this.#sentAtMs
     if (status === 451) {
       const location = headers['x-ms-location']
@@ -157,12 +183,12 @@ class Attempt implements Dispatcher.DispatchHandler {
       controller.abort(abandonedError)
       return
     }
-    this.#status = status
     const length = Number(headers['content-length'])
     this.#bytesLeft = Number.isSafeInteger(length) ? length : undefined
     // an answer before the whole body was read leaves the connection out of step
     if (!this.#res.req.complete) this.#res.shouldKeepAlive = false
     this.#res.writeHead(status, responseHeaders(headers))
+    this.#status = status
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -192,17 +218,22 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const server = this.#server
-    if (this.#abandoned) {
+    const { body } = this.#request
+    const bodyError = body.kind === 'stream' ? body.stream.errored : null
+    if (this.#abandoned || (bodyError !== null && !(bodyError instanceof EasError))) {
       this.#resolve({ kind: 'abandoned', server, status: this.#status })
-    } else if (this.#controller === undefined) {
-      this.#resolve({ kind: 'dial-failed', error })
-    } else if (this.#status === undefined) {
-      const timedOut = 'code' in error && error.code === 'UND_ERR_HEADERS_TIMEOUT'
-      this.#resolve({ kind: 'failed', server, error, timedOut })
-    } else {
+    } else if (this.#status !== undefined) {
       // the client must not take half an answer for a whole one
       this.#res.destroy()
       this.#resolve({ kind: 'cut', server, status: this.#status, upstreamMs: this.#upstreamMs })
+    } else if (this.#controller !== undefined || bodyError !== null) {
+      const timedOut = 'code' in error && error.code === 'UND_ERR_HEADERS_TIMEOUT'
+      this.#resolve({ kind: 'failed', server, error: bodyError ?? error, timedOut })
+    } else if (error instanceof errors.InvalidArgumentError) {
+      // a request that undici does not take is a fault of ours, not of the server
+      this.#reject(error)
+    } else {
+      this.#resolve({ kind: 'dial-failed', error })
     }
   }
 }

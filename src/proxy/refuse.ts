@@ -44,7 +44,6 @@ export function createProvisionAsks(now: () => number): ProvisionAsks {
 export async function refuse(deps: RefuseDeps, exchange: Exchange, judged: Judged): Promise<ActResult> {
   const { res } = exchange
   const { request, decision } = judged
-  keepAliveOnlyForSmallBodies(exchange, judged)
   const proof = await deps.authenticator.prove(proofRequest(judged))
   switch (proof.kind) {
     case 'refused':
@@ -73,7 +72,6 @@ export async function relayChallenges(
   exchange: Exchange,
   judged: Judged,
 ): Promise<ActResult> {
-  keepAliveOnlyForSmallBodies(exchange, judged)
   const proof = await deps.authenticator.probe(proofRequest(judged))
   if (proof.kind === 'refused') return { status: sendChallenges(exchange.res, proof.challenges) }
   return { status: sendUnavailable(exchange.res), action: 'unavailable', reason: 'upstream-unavailable' }
@@ -98,10 +96,4 @@ function refusesDevice({ action }: Decision): boolean {
 function proofRequest({ request, backend, user }: Judged): ProofRequest {
   const { credentials, headers } = request
   return { backend, user, authorization: credentials.authorization, userAgent: headers.userAgent }
-}
-
-/** The body of a refused request is not read by us: Node drains a small one, a large one ends the connection. T-36 */
-function keepAliveOnlyForSmallBodies({ res, expectsContinue }: Exchange, { request }: Judged): void {
-  const { contentLength = 0, chunked } = request.headers
-  if (chunked || expectsContinue || contentLength > 65_536) res.shouldKeepAlive = false
 }

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EasRequest } from '#eas/parse.ts'
 import type { Action } from '#policy/reasons.ts'
 import type { EasError, EasErrorCode } from '#eas/errors.ts'
@@ -12,6 +12,8 @@ import { encodeWbxml } from '#eas/wbxml/encode.ts'
 const retryAfterSeconds = 60
 
 const wbxmlType = 'application/vnd.ms-sync.wbxml'
+const noBytes = Buffer.alloc(0)
+const foldersChanged = encodeWbxml(element('Ping:Ping', element('Ping:Status', '7')))
 
 /** Statuses in the body of an answer, for 14.0 and later. [MS-ASCMD] 2.2.2 */
 export const bodyStatus = { deviceIsBlocked: '129', deviceNotProvisioned: '142' } as const
@@ -61,14 +63,18 @@ export function sendRefusal(res: ServerResponse, request: EasRequest, action: Ac
 
 /**
  * The end of a request that is under way when its device turns refused. A parked Ping learns that it must sync its
- * folders, a hanging Sync that nothing came: both come back at once and are refused then. shared/eas/protocol.md,
- * section 10
+ * folders, a hanging Sync that nothing came: both come back at once and are refused then. A Sync that does not hang may
+ * bring changes of the client, which must not look taken. shared/eas/protocol.md, section 10
  */
-export function sendRevocation(res: ServerResponse, request: EasRequest, action: Action): number {
-  if (request.command === 'Sync') return send(res, 200, ['Content-Type', wbxmlType], Buffer.alloc(0))
-  if (request.command !== 'Ping') return sendRefusal(res, request, action)
-  const body = encodeWbxml(element('Ping:Ping', element('Ping:Status', '7')))
-  return send(res, 200, ['Content-Type', wbxmlType], body)
+export function sendRevocation(
+  res: ServerResponse,
+  request: EasRequest,
+  action: Action,
+  hangs: boolean,
+): number {
+  if (request.command === 'Ping') return send(res, 200, ['Content-Type', wbxmlType], foldersChanged)
+  if (request.command === 'Sync' && hangs) return send(res, 200, ['Content-Type', wbxmlType], noBytes)
+  return sendRefusal(res, request, action)
 }
 
 /** 401 with the backend's own challenges. */
@@ -129,7 +135,7 @@ function sendText(
 }
 
 function sendEmpty(res: ServerResponse, status: number, headers: readonly string[] = []): number {
-  return send(res, status, headers, Buffer.alloc(0))
+  return send(res, status, headers, noBytes)
 }
 
 function send(res: ServerResponse, status: number, headers: readonly string[], body: Buffer): number {
@@ -137,7 +143,22 @@ function send(res: ServerResponse, status: number, headers: readonly string[], b
     res.destroy()
     return status
   }
+  if (endsConnection(res.req)) res.shouldKeepAlive = false
   res.writeHead(status, [...headers, 'Content-Length', String(body.length), 'Cache-Control', 'private'])
   res.end(body)
   return status
+}
+
+/** A body that nobody has read is drained by Node, up to this length. */
+const drainedBytes = 65_536
+
+/**
+ * True where an answer comes before the whole body of its request, and what is left of it cannot be drained within a
+ * bound: it must not be read as the next request. T-36
+ */
+function endsConnection(req: IncomingMessage): boolean {
+  if (req.complete) return false
+  if (req.destroyed || req.readableFlowing !== null) return true
+  const { 'content-length': length, 'transfer-encoding': encoding, expect } = req.headers
+  return encoding !== undefined || expect !== undefined || Number(length ?? 0) > drainedBytes
 }

@@ -19,8 +19,8 @@ export interface WireClient {
   readonly write: (bytes: string | Uint8Array) => void
   /** The next whole answer, by its length or chunks; rejects where the connection ends before its end. */
   readonly answer: () => Promise<WireAnswer>
-  /** Resolves once the server has ended the connection. */
-  readonly ended: Promise<unknown>
+  /** Resolves once the connection has ended. */
+  readonly ended: Promise<void>
   /** Breaks the connection off, as a phone that leaves the network does when its NAT forgets it. */
   readonly reset: () => void
 }
@@ -28,20 +28,23 @@ export interface WireClient {
 /** Connects to a port of this machine; the connection ends with the test. */
 export async function wireClient(t: Test, port: number): Promise<WireClient> {
   const socket = connect(port, '127.0.0.1')
-  let received = Buffer.alloc(0)
+  const chunks: Buffer[] = []
+  let receivedBytes = 0
   let closed = false
   let awaiting: (() => void) | undefined
   socket.on('data', (chunk: Buffer) => {
-    received = Buffer.concat([received, chunk])
+    chunks.push(chunk)
+    receivedBytes += chunk.length
     awaiting?.()
   })
   socket.on('error', () => undefined)
-  socket.on('close', () => {
-    closed = true
-    awaiting?.()
+  const ended = new Promise<void>((resolve) => {
+    socket.on('close', () => {
+      closed = true
+      awaiting?.()
+      resolve()
+    })
   })
-  const ended = once(socket, 'end')
-  ended.catch(() => undefined)
   t.teardown(() => socket.destroy())
   await once(socket, 'connect')
   return {
@@ -50,13 +53,23 @@ export async function wireClient(t: Test, port: number): Promise<WireClient> {
     write: (bytes) => void socket.write(bytes),
     reset: () => void socket.resetAndDestroy(),
     answer: async () => {
+      let atLeastBytes = 1
       for (;;) {
-        const parsed = parseAnswer(received)
-        if (parsed !== undefined) {
-          received = received.subarray(parsed.length)
-          return parsed.answer
+        if (receivedBytes >= atLeastBytes) {
+          const received = Buffer.concat(chunks)
+          const parsed = parseAnswer(received)
+          chunks.splice(0, chunks.length, received)
+          if (parsed !== undefined && parsed.length <= received.length) {
+            chunks[0] = received.subarray(parsed.length)
+            receivedBytes -= parsed.length
+            return parsed.answer
+          }
+          // a large body is put together once, not with each of its pieces
+          atLeastBytes = Math.max(parsed?.length ?? 0, receivedBytes + 1)
         }
-        if (closed) throw new Error(`the connection ended in the middle of an answer: ${received.toString()}`)
+        if (closed) {
+          throw new Error(`the connection ended in the middle of an answer, after ${receivedBytes} bytes`)
+        }
         await new Promise<void>((resolve) => {
           awaiting = resolve
         })
@@ -69,8 +82,8 @@ export type Responder = (res: ServerResponse, req: IncomingMessage) => unknown
 
 /** Runs responders behind a real socket: gives what a GET is answered. */
 export async function answerer(t: Test): Promise<(respond: Responder) => Promise<WireAnswer>> {
-  let responder: Responder = () => undefined
-  const port = await listen(t, (req, res) => void responder(res, req))
+  let responder: Responder | undefined
+  const port = await listen(t, (req, res) => void responder?.(res, req))
   return async (respond) => {
     responder = respond
     const client = await wireClient(t, port)
@@ -97,6 +110,7 @@ export async function listen(
   return (server.address() as AddressInfo).port
 }
 
+/** Undefined where it cannot be said yet how long the answer is; `length` may be more than is there. */
 function parseAnswer(bytes: Buffer): { answer: WireAnswer; length: number } | undefined {
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd === -1) return undefined
@@ -107,17 +121,20 @@ function parseAnswer(bytes: Buffer): { answer: WireAnswer; length: number } | un
     const lines = headerLines.filter((line) => line.toLowerCase().startsWith(prefix))
     return lines.length === 0 ? undefined : lines.map((line) => line.slice(prefix.length).trim()).join(', ')
   }
-  const rest = bytes.subarray(headEnd + 4)
-  const interim = status < 200
-  const framed = interim ? { body: Buffer.alloc(0), length: 0 } : bodyOf(rest, header)
+  const framed = bodyOf(bytes.subarray(headEnd + 4), status, header)
   if (framed === undefined) return undefined
   return { answer: { status, headerLines, header, body: framed.body }, length: headEnd + 4 + framed.length }
 }
 
-function bodyOf(rest: Buffer, header: WireAnswer['header']): { body: Buffer; length: number } | undefined {
+function bodyOf(
+  rest: Buffer,
+  status: number,
+  header: WireAnswer['header'],
+): { body: Buffer; length: number } | undefined {
+  if (status < 200 || status === 204 || status === 304) return { body: Buffer.alloc(0), length: 0 }
   if (header('transfer-encoding') !== 'chunked') {
     const length = Number(header('content-length') ?? 0)
-    return rest.length < length ? undefined : { body: rest.subarray(0, length), length }
+    return { body: rest.subarray(0, length), length }
   }
   const chunks: Buffer[] = []
   let at = 0

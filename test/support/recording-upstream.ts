@@ -63,14 +63,16 @@ export async function recordingUpstream(t: Test, reply: Reply = usualReply): Pro
   let connectionCount = 0
   const server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
     const { method = '', url = '', headers, rawHeaders, socket } = req
+    let body: Promise<Buffer> | undefined
     const request: ReceivedRequest = {
       method,
       url,
       headers,
       rawHeaders,
       connection: connections.get(socket) ?? -1,
-      body: () => collect(req),
-      gone: once(socket, 'close'),
+      body: () => (body ??= collect(req)),
+      // not by `once`, which would reject where the request breaks off
+      gone: new Promise((resolve) => socket.once('close', resolve)),
     }
     if (url.endsWith('/healthcheck.htm')) {
       healthChecks.push(request)
