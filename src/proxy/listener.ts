@@ -1,20 +1,23 @@
 import {
+  STATUS_CODES,
   createServer as createHttpServer,
   type IncomingMessage,
   type Server,
   type ServerResponse,
 } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import type { Config } from '#config/schema.ts'
 import { EasError } from '#eas/errors.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
-import { peerAddress } from './client-address.ts'
+import { createAddressBook, peerAddress } from './client-address.ts'
 import { nextRequestId, type Exchange } from './exchange.ts'
-import { unjudgedOutcome } from './observe.ts'
+import { unjudgedOutcome, type Unjudged } from './observe.ts'
+import type { Passthrough } from './passthrough.ts'
 import type { Pipeline } from './pipeline.ts'
+import { requireProxyHeader } from './proxy-header-gate.ts'
 import { sendMalformed } from './respond.ts'
 
 export interface ListenerOptions {
@@ -23,8 +26,7 @@ export interface ListenerOptions {
   readonly walk: Pipeline
   readonly observe: (outcome: Outcome) => void
   readonly policyRevision: () => number
-  /** Takes an Upgrade request of a passthrough route; gives false where the route is none. */
-  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean
+  readonly upgrade: Passthrough['upgrade']
 }
 
 /** The proxy's listener. */
@@ -40,6 +42,8 @@ const maxHeaderBytes = 16_384
 const idleMs = 120_000
 const checkIntervalMs = 2000
 const tcpKeepAliveMs = 60_000
+/** A client that sends on while it is refused is read for this long, so that it gets to see the refusal. T-36 */
+const lingerMs = 1000
 
 /** Opens nothing yet. The strict parser of Node is on, and what it lets pass is judged in `eas/`. T-31 to T-37 */
 export function createListener(options: ListenerOptions): Listener {
@@ -58,52 +62,78 @@ export function createListener(options: ListenerOptions): Listener {
   const server: Server =
     listen.tls === undefined
       ? createHttpServer(serverOptions)
-      : createHttpsServer({ ...serverOptions, ...tlsOptions(listen.tls) })
+      : createHttpsServer({
+          ...serverOptions,
+          ...tlsOptions(listen.tls),
+          handshakeTimeout: limits.headersSeconds * 1000,
+        })
   // a limit here would cut the list of headers in silence: they are counted where they are read. T-33
   server.maxHeadersCount = 0
   // a parked Ping says nothing for up to an hour
   server.timeout = 0
 
-  const exchangeOf = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): Exchange => ({
-    req,
-    res,
-    requestId: nextRequestId(),
-    startedMs: performance.now(),
-    peer: peerAddress(req.socket.remoteAddress),
-    expectsContinue,
-  })
-  const refuseHard = (exchange: Exchange, error: EasError) => {
-    options.observe(malformedOutcome(exchange, sendMalformed(exchange.res, error), error.code))
+  const gate =
+    listen.proxyProtocol === 'off'
+      ? undefined
+      : requireProxyHeader(server, {
+          isTrusted: createAddressBook(listen.trustedProxies).isTrusted,
+          headerTimeoutMs: limits.headersSeconds * 1000,
+          refused: (peer) => observeUnread(peer, malformed(0)),
+        })
+  const peerOf = (socket: Duplex): string =>
+    gate?.addressOf(socket) ?? peerAddress(socket instanceof Socket ? socket.remoteAddress : undefined)
+
+  /** The last answer begun on a connection: a refusal out of turn must not be taken for it, nor stand in the midst of it. */
+  const lastAnswers = new WeakMap<Duplex, ServerResponse>()
+  /** Connections that were refused: each is counted once, whatever it still sends. */
+  const refused = new WeakSet<Duplex>()
+
+  const exchangeOf = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): Exchange => {
+    lastAnswers.set(req.socket, res)
+    const peer = peerOf(req.socket)
+    const requestId = nextRequestId()
+    return { req, res, requestId, startedMs: performance.now(), peer, expectsContinue }
   }
-  const malformedOutcome = (exchange: Exchange, status: number, code: string): Outcome =>
-    unjudgedOutcome(exchange, {
-      action: 'reject',
-      reason: 'malformed-request',
-      status,
-      code,
-      clientAddress: exchange.peer,
-      policyRevision: options.policyRevision(),
-    })
+  const observeUnread = (peer: string, unjudged: Pick<Unjudged, 'action' | 'reason' | 'status' | 'code'>) => {
+    const begun = { requestId: nextRequestId(), startedMs: performance.now() }
+    const policyRevision = options.policyRevision()
+    options.observe(unjudgedOutcome(begun, { ...unjudged, clientAddress: peer, policyRevision }))
+  }
+  /** Refuses what never became a request. The connection may be out of step, and ends. */
+  const refuseRaw = (socket: Duplex, status: number) => {
+    if (refused.has(socket)) return
+    refused.add(socket)
+    observeUnread(peerOf(socket), malformed(status))
+    if (mayAnswerRaw(lastAnswers.get(socket))) endRaw(socket, status)
+    else socket.destroy()
+  }
 
   server.on('request', (req, res) => void walk(exchangeOf(req, res, false)))
   // decided before the client is told to go on. T-36
   server.on('checkContinue', (req, res) => void walk(exchangeOf(req, res, true)))
   server.on('checkExpectation', (req, res) => {
-    refuseHard(
-      exchangeOf(req, res, false),
-      new EasError('EAS_EXPECT_UNKNOWN', 'expected 100-continue or nothing'),
-    )
+    const { peer } = exchangeOf(req, res, false)
+    const error = new EasError('EAS_EXPECT_UNKNOWN', 'expected 100-continue or nothing')
+    observeUnread(peer, { ...malformed(sendMalformed(res, error)), code: error.code })
   })
   server.on('upgrade', (req, socket, head) => {
     socket.on('error', () => socket.destroy())
-    if (!options.upgrade(req, socket, head)) endRaw(socket, '400 Bad Request')
+    const peer = peerOf(socket)
+    const isTaken = options.upgrade(req, socket, head, peer, (result) => {
+      const { status, action = 'allow', reason = 'not-targeted' } = result
+      observeUnread(peer, { action, reason, status, code: undefined })
+    })
+    if (!isTaken) refuseRaw(socket, 400)
   })
   server.on('connect', (_req, socket) => {
     socket.on('error', () => socket.destroy())
-    endRaw(socket, '405 Method Not Allowed')
+    refuseRaw(socket, 405)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (socket.writable && !socket.destroyed) endRaw(socket, parserStatus(error.code))
+    const last = lastAnswers.get(socket)
+    // the pipeline tells of a client that leaves in the middle of its request
+    const left = error.code === 'HPE_INVALID_EOF_STATE' && last !== undefined && !last.writableFinished
+    if (isParserError(error.code) && !left) refuseRaw(socket, parserStatus(error.code))
     else socket.destroy()
   })
 
@@ -121,6 +151,7 @@ export function createListener(options: ListenerOptions): Listener {
       new Promise((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
+        gate?.close()
       }),
   }
 }
@@ -143,13 +174,32 @@ function tlsOptions(tls: NonNullable<Config['listen']['tls']>) {
   }
 }
 
-/** What Node's parser refused never became a request; the connection is out of step and ends. */
-function parserStatus(code: string | undefined): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large'
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout'
-  return '400 Bad Request'
+/** 0 stands for no answer. */
+function malformed(status: number) {
+  return { action: 'reject', reason: 'malformed-request', status, code: 'EAS_FRAMING_INVALID' } as const
 }
 
-function endRaw(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+/** The other errors are of the connection: it broke, and nothing was refused. */
+function isParserError(code: string | undefined): boolean {
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' || code?.startsWith('HPE_') === true
+}
+
+function parserStatus(code: string | undefined): number {
+  if (code === 'HPE_HEADER_OVERFLOW') return 431
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408
+  return 400
+}
+
+/** True where the next bytes on the connection are read as the answer to what is refused. T-38 */
+function mayAnswerRaw(last: ServerResponse | undefined): boolean {
+  if (last === undefined || last.writableFinished) return true
+  // still in line behind another answer, begun, or the answer to a request that was whole
+  return last.socket !== null && !last.headersSent && !last.req.complete
+}
+
+function endRaw(socket: Duplex, status: number): void {
+  if (!socket.writable) return void socket.destroy()
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  socket.resume()
+  setTimeout(() => socket.destroy(), lingerMs).unref()
 }

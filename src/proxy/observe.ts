@@ -62,7 +62,10 @@ export function knownPlatform(recorded: string | undefined, claimed: string): st
 }
 
 /** The outcome of a request of which nothing was judged: malformed, or a fault of ours. */
-export function unjudgedOutcome(exchange: Exchange, unjudged: Unjudged): Outcome {
+export function unjudgedOutcome(
+  exchange: Pick<Exchange, 'requestId' | 'startedMs'>,
+  unjudged: Unjudged,
+): Outcome {
   const durationMs = performance.now() - exchange.startedMs
   return {
     requestId: exchange.requestId,
