@@ -1,6 +1,7 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { z } from 'zod'
 import type { configSchema } from '#config/schema.ts'
 import { childrenOf } from './cpu.ts'
@@ -23,6 +24,9 @@ export interface Easgate {
   /** The text of /metrics. */
   readonly metrics: () => Promise<string>
 }
+
+const logTimeoutMs = 5000
+const logPollMs = 100
 
 interface Ports {
   readonly proxyPort: number
@@ -134,9 +138,19 @@ export function auditOf(
       )
       const seen = sum(after, 'easgate_devices', (line) => line.includes(`state="${expected.deviceState}"`))
       expect(seen === 1, `expected the device in the inventory as ${expected.deviceState}, found ${seen}`)
-      const logged = readFileSync(easgate.logFile, 'latin1').split('"msg":"request"').length - 1
+      const logged = await linesLogged(easgate.logFile, sent)
       expect(logged === sent, `${sent} requests sent, ${logged} in the access log`)
     }
+  }
+}
+
+/** Counts the access log's lines. They are written in the background, so it looks again while some are missing. */
+async function linesLogged(file: string, wanted: number): Promise<number> {
+  const giveUpAt = performance.now() + logTimeoutMs
+  for (;;) {
+    const lines = readFileSync(file, 'latin1').split('"msg":"request"').length - 1
+    if (lines >= wanted || performance.now() > giveUpAt) return lines
+    await delay(logPollMs)
   }
 }
 
