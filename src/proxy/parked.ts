@@ -9,7 +9,7 @@ export interface OpenRequest {
   readonly deviceKey: string | undefined
   /** When time alone could turn the decision, ms since the epoch. */
   readonly validUntil: number
-  /** Looks up and decides once more; undefined where the request is not judged by its device. */
+  /** Looks up and decides once more. */
   readonly decideAgain: () => Decision
   /** Ends it, now that it would be refused. Called at most once. */
   readonly end: (decision: Decision) => void
@@ -35,11 +35,15 @@ export function createParked(
   now: () => number,
   performanceNow: () => number = () => performance.now(),
 ): Parked {
-  const open = new Set<OpenRequest>()
+  /** With the time until which the last answer holds. */
+  const open = new Map<OpenRequest, number>()
 
-  const endIfRefused = (request: OpenRequest, since: number) => {
+  const judge = (request: OpenRequest, since: number) => {
     const decision = request.decideAgain()
-    if (!isRefusal(decision.action) || decision.mode !== 'enforce') return
+    if (!isRefusal(decision.action) || decision.mode !== 'enforce') {
+      open.set(request, decision.validUntil)
+      return
+    }
     open.delete(request)
     metrics.parkedRequests.set(open.size)
     metrics.revocations.inc()
@@ -54,20 +58,20 @@ export function createParked(
         setImmediate(judgeInSlices, requests.slice(index), since)
         return
       }
-      if (open.has(request)) endIfRefused(request, since)
+      if (open.has(request)) judge(request, since)
     }
   }
 
   // one timer for all: a grace period or an override that ends is noticed within a second
   const timer = setInterval(() => {
     const time = now()
-    const due = [...open].filter((request) => request.validUntil <= time)
+    const due = [...open].filter(([, validUntil]) => validUntil <= time).map(([request]) => request)
     if (due.length > 0) judgeInSlices(due, performanceNow())
   }, 1000).unref()
 
   return {
     enter: (request) => {
-      open.add(request)
+      open.set(request, request.validUntil)
       metrics.parkedRequests.set(open.size)
     },
     leave: (request) => {
@@ -75,7 +79,7 @@ export function createParked(
     },
     apply: (changes) => {
       const concerned = concernedBy(changes)
-      const requests = [...open].filter(concerned)
+      const requests = [...open.keys()].filter(concerned)
       if (requests.length > 0) judgeInSlices(requests, performanceNow())
     },
     size: () => open.size,
