@@ -8,19 +8,15 @@ import { autodiscoverXmlPath, rewriteJsonAnswer, rewriteXmlAnswer } from './auto
 import { autodiscoverRequest, readAutodiscoverRequest } from './autodiscover-request.ts'
 import { takeBody } from './body.ts'
 import { passableChallenges } from './challenges.ts'
-import type { AddressBook } from './client-address.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
-import { forwardedHeaders } from './forwarded-headers.ts'
+import { forwardedHeaders, type PublicSide } from './forwarded-headers.ts'
 import { sendChallenges, sendUnavailable } from './respond.ts'
 import { sendAnswer } from './send-answer.ts'
 import type { Upstreams } from './upstreams.ts'
 
-export interface AutodiscoverDeps {
+/** `publicUrl` is what the answers name. */
+export interface AutodiscoverDeps extends PublicSide {
   readonly upstreams: Upstreams
-  readonly addresses: AddressBook
-  /** Origin under which phones reach us: what the answers name. */
-  readonly publicUrl: () => string
-  readonly secure: boolean
   readonly limits: Pick<Config['limits'], 'upstreamSeconds'>
 }
 
@@ -59,7 +55,7 @@ export function createAutodiscover(deps: AutodiscoverDeps): RouteHandler {
       headers: [
         ...passedHeaders(request.headers.forwarded),
         ...(authorization === undefined ? [] : ['Authorization', authorization]),
-        ...forwardedHeaders(deps.addresses, deps.secure, exchange.peer, request.headers),
+        ...forwardedHeaders(deps, exchange.peer, request.headers.forwardedFor),
         ...form.headers,
       ],
       body: form.body,

@@ -1,18 +1,27 @@
-import type { RequestHeaders } from '#eas/headers.ts'
 import type { AddressBook } from './client-address.ts'
 
-/** How a request reached us, for the backend, as name, value, ... What the client says of itself is not among it. T-43 */
-export function forwardedHeaders(
-  addresses: AddressBook,
-  secure: boolean,
-  peer: string,
-  headers: Pick<RequestHeaders, 'forwardedFor' | 'host'>,
-): string[] {
+/** How clients reach this proxy, by its config. */
+export interface PublicSide {
+  readonly addresses: AddressBook
+  /** True where they come by TLS. */
+  readonly secure: boolean
+  /** Origin under which they reach us. */
+  readonly publicUrl: () => string
+}
+
+/**
+ * How a request reached us, for the backend, as name, value, ... What the client says of itself is not among it, its
+ * Host included. T-43
+ * @param peer address that speaks to us
+ * @param forwardedFor X-Forwarded-For as received; believed from trusted peers only
+ */
+export function forwardedHeaders(side: PublicSide, peer: string, forwardedFor: string | undefined): string[] {
   return [
     'X-Forwarded-For',
-    addresses.forwardedFor(peer, headers.forwardedFor),
+    side.addresses.forwardedFor(peer, forwardedFor),
     'X-Forwarded-Proto',
-    secure ? 'https' : 'http',
-    ...(headers.host === undefined ? [] : ['X-Forwarded-Host', headers.host]),
+    side.secure ? 'https' : 'http',
+    'X-Forwarded-Host',
+    new URL(side.publicUrl()).host,
   ]
 }

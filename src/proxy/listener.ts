@@ -78,7 +78,7 @@ export function createListener(options: ListenerOptions): Listener {
       : requireProxyHeader(server, {
           isTrusted: createAddressBook(listen.trustedProxies).isTrusted,
           headerTimeoutMs: limits.headersSeconds * 1000,
-          refused: (peer) => observeUnread(peer, malformed(0)),
+          refused: (peer) => options.observe(unreadOutcome(malformed(0, peer))),
         })
   const peerOf = (socket: Duplex): string =>
     gate?.addressOf(socket) ?? peerAddress(socket instanceof Socket ? socket.remoteAddress : undefined)
@@ -94,16 +94,15 @@ export function createListener(options: ListenerOptions): Listener {
     const requestId = nextRequestId()
     return { req, res, requestId, startedMs: performance.now(), peer, expectsContinue }
   }
-  const observeUnread = (peer: string, unjudged: Pick<Unjudged, 'action' | 'reason' | 'status' | 'code'>) => {
+  const unreadOutcome = (unjudged: Omit<Unjudged, 'policyRevision'>): Outcome => {
     const begun = { requestId: nextRequestId(), startedMs: performance.now() }
-    const policyRevision = options.policyRevision()
-    options.observe(unjudgedOutcome(begun, { ...unjudged, clientAddress: peer, policyRevision }))
+    return unjudgedOutcome(begun, { ...unjudged, policyRevision: options.policyRevision() })
   }
   /** Refuses what never became a request. The connection may be out of step, and ends. */
   const refuseRaw = (socket: Duplex, status: number) => {
     if (refused.has(socket)) return
     refused.add(socket)
-    observeUnread(peerOf(socket), malformed(status))
+    options.observe(unreadOutcome(malformed(status, peerOf(socket))))
     if (mayAnswerRaw(lastAnswers.get(socket))) endRaw(socket, status)
     else socket.destroy()
   }
@@ -114,14 +113,15 @@ export function createListener(options: ListenerOptions): Listener {
   server.on('checkExpectation', (req, res) => {
     const { peer } = exchangeOf(req, res, false)
     const error = new EasError('EAS_EXPECT_UNKNOWN', 'expected 100-continue or nothing')
-    observeUnread(peer, { ...malformed(sendMalformed(res, error)), code: error.code })
+    const outcome = unreadOutcome(malformed(sendMalformed(res, error), peer))
+    options.observe({ ...outcome, code: error.code })
   })
   server.on('upgrade', (req, socket, head) => {
     socket.on('error', () => socket.destroy())
-    const peer = peerOf(socket)
-    const isTaken = options.upgrade(req, socket, head, peer, (result) => {
-      const { status, action = 'allow', reason = 'not-targeted' } = result
-      observeUnread(peer, { action, reason, status, code: undefined })
+    const isTaken = options.upgrade(req, socket, head, peerOf(socket), (result) => {
+      const { status, action = 'allow', reason = 'not-targeted', clientAddress, backend, server } = result
+      const outcome = unreadOutcome({ action, reason, status, code: undefined, clientAddress })
+      options.observe({ ...outcome, rule: 'passthrough', backend, server })
     })
     if (!isTaken) refuseRaw(socket, 400)
   })
@@ -175,8 +175,9 @@ function tlsOptions(tls: NonNullable<Config['listen']['tls']>) {
 }
 
 /** 0 stands for no answer. */
-function malformed(status: number) {
-  return { action: 'reject', reason: 'malformed-request', status, code: 'EAS_FRAMING_INVALID' } as const
+function malformed(status: number, clientAddress: string) {
+  const code = 'EAS_FRAMING_INVALID'
+  return { action: 'reject', reason: 'malformed-request', status, code, clientAddress } as const
 }
 
 /** The other errors are of the connection: it broke, and nothing was refused. */

@@ -6,8 +6,8 @@ import { parseRequest, type EasRequest } from '#eas/parse.ts'
 import type { ActResult } from './exchange.ts'
 import type { Passage } from './passthrough.ts'
 
-/** The result of an upgrade, with the backend that it went to. */
-export type UpgradeResult = ActResult & { readonly backend: string }
+/** What became of an upgrade, which is not walked through the pipeline. */
+export type UpgradeResult = ActResult & { readonly backend: string; readonly clientAddress: string }
 
 const unavailable = { action: 'unavailable', reason: 'upstream-unavailable' } as const
 

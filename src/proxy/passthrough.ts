@@ -6,9 +6,8 @@ import { EasError } from '#eas/errors.ts'
 import type { RequestHeaders } from '#eas/headers.ts'
 import type { RouteHandler } from './act.ts'
 import { takeBody } from './body.ts'
-import type { AddressBook } from './client-address.ts'
 import { createClientLines, type BackendTls, type Line } from './client-lines.ts'
-import { forwardedHeaders } from './forwarded-headers.ts'
+import { forwardedHeaders, type PublicSide } from './forwarded-headers.ts'
 import { passthroughRequestHeaders, passthroughResponseHeaders } from './passthrough-headers.ts'
 import { passRequest } from './passthrough-request.ts'
 import { passUpgrade, websocketRequest, type UpgradeResult } from './passthrough-upgrade.ts'
@@ -16,17 +15,13 @@ import { sendUnavailable } from './respond.ts'
 import { isPassthrough } from './routing.ts'
 import type { Backend, Upstreams } from './upstreams.ts'
 
-export interface PassthroughDeps {
+export interface PassthroughDeps extends PublicSide {
   readonly prefixes: readonly string[]
   /** Where these routes lead: the default backend. */
   readonly backend: Backend
   readonly tls: BackendTls
   readonly upstreams: Pick<Upstreams, 'serversFor' | 'serverOf' | 'dialFailed'>
-  readonly addresses: AddressBook
   readonly limits: Pick<Config['limits'], 'connectSeconds' | 'upstreamSeconds' | 'maxBodyBytes'>
-  readonly secure: boolean
-  /** Origin under which browsers reach us. */
-  readonly publicUrl: () => string
 }
 
 /** The routes under `routing.passthrough`: nothing is enforced there but framing and headers. T-25 */
@@ -106,7 +101,7 @@ export function createPassthrough(deps: PassthroughDeps): Passthrough {
       // from the config, never from the client: Exchange makes its redirects of it. T-43
       'Host',
       new URL(named).host,
-      ...forwardedHeaders(deps.addresses, deps.secure, peer, headers),
+      ...forwardedHeaders(deps, peer, headers.forwardedFor),
     ])
   }
 
@@ -128,12 +123,15 @@ export function createPassthrough(deps: PassthroughDeps): Passthrough {
       const request = websocketRequest(req)
       if (request === undefined || !isPassthrough(request.path, deps.prefixes)) return false
       const { headers } = request
-      const line = lines.lineOf(socket, deps.addresses.clientAddress(peer, headers.forwardedFor))
+      const clientAddress = deps.addresses.clientAddress(peer, headers.forwardedFor)
+      const line = lines.lineOf(socket, clientAddress)
       upgraded.add(socket)
       socket.once('close', () => upgraded.delete(socket))
       req.headers = line === undefined ? {} : upstreamHeaders(req, line, peer, headers)
       const passage = line === undefined ? undefined : passageOf(line)
-      passUpgrade(passage, req, socket, head, (result) => settled({ ...result, backend: backend.name }))
+      passUpgrade(passage, req, socket, head, (result) =>
+        settled({ ...result, backend: backend.name, clientAddress }),
+      )
       return true
     },
 
