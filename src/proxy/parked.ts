@@ -65,7 +65,8 @@ export function createParked(
   // one timer for all: a grace period or an override that ends is noticed within a second
   const timer = setInterval(() => {
     const time = now()
-    const due = [...open].filter(([, validUntil]) => validUntil <= time).map(([request]) => request)
+    const due: OpenRequest[] = []
+    for (const [request, validUntil] of open) if (validUntil <= time) due.push(request)
     if (due.length > 0) judgeInSlices(due, performanceNow())
   }, 1000).unref()
 
