@@ -1,6 +1,9 @@
 import type { Test } from 'tap'
 import { configSchema, type Config } from '#config/schema.ts'
-import { createLookup } from '#directory/lookup.ts'
+import { createLookup, type Lookup } from '#directory/lookup.ts'
+import type { FactsRecord } from '#directory/record.ts'
+import type { Sighting } from '#directory/sightings.ts'
+import type { Store } from '#directory/store.ts'
 import { policySchema, type Policy } from '#policy/schema.ts'
 import { createProxy, type Proxy } from '#proxy/create-proxy.ts'
 import { createMetrics, type Metrics } from '#telemetry/metrics.ts'
@@ -17,6 +20,12 @@ export interface TestProxy {
   /** Resolves with the outcome of that number, from 0, once it is there. */
   readonly outcome: (index: number) => Promise<Outcome>
   readonly metrics: Metrics
+  /** The sighting of each outcome, where it made one. */
+  readonly sightings: readonly (Sighting | undefined)[]
+  readonly store: Store
+  /** Writes facts as a source would; the proxy has heard of them when this resolves. */
+  readonly know: (...records: readonly FactsRecord[]) => Promise<void>
+  readonly setPolicy: (policy: unknown) => void
   /** Lines of the log that are no access log. */
   readonly faults: () => readonly Readonly<Record<string, unknown>>[]
 }
@@ -25,12 +34,21 @@ export interface TestProxy {
 export interface TestProxySettings {
   readonly servers: readonly string[]
   readonly backend?: Readonly<Record<string, unknown>>
+  /** Backends beside `main`. */
+  readonly backends?: Readonly<Record<string, unknown>>
+  readonly rules?: readonly { readonly group: string; readonly backend: string }[]
   readonly listen?: Readonly<Record<string, unknown>>
   readonly limits?: Readonly<Record<string, unknown>>
   readonly passthrough?: readonly string[]
   readonly enrollment?: Readonly<Record<string, unknown>>
   /** Default: nobody is judged, so that all goes through that may. */
   readonly policy?: unknown
+  /** Known before the first request, from a source that was read completely. */
+  readonly facts?: readonly FactsRecord[]
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+  /** Stands between the proxy and what it looks up. */
+  readonly lookup?: (lookup: Lookup) => Lookup
 }
 
 const judgeNobody = { conditionalAccess: { onPremises: { mode: 'off' }, online: { mode: 'off' } } }
@@ -42,29 +60,41 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
     limits: settings.limits,
     backends: {
       main: { kind: 'exchange-on-premises', servers: settings.servers, ...settings.backend },
+      ...settings.backends,
     },
-    routing: { default: 'main', passthrough: settings.passthrough ?? [] },
+    identity: { defaultDomain: 'example.com', domains: { EXAMPLE: 'example.com' } },
+    routing: { default: 'main', rules: settings.rules ?? [], passthrough: settings.passthrough ?? [] },
     enrollment: settings.enrollment,
   })
   const policy: Policy = policySchema.parse(settings.policy ?? judgeNobody)
-  const { store } = testStore(t)
+  const { store } = testStore(t, ['file'])
+  if (settings.facts !== undefined) {
+    await store.upsert('file', settings.facts)
+    store.setSourceComplete('file')
+  }
+  const lookup = createLookup({ store, max: 1000 })
   const metrics = createMetrics()
   const { log, lines } = recordingLog()
   const outcomes: Outcome[] = []
+  const sightings: (Sighting | undefined)[] = []
   const awaited = new Map<number, (outcome: Outcome) => void>()
   const proxy = createProxy({
     config,
     policy: { value: policy, revision: 1 },
-    lookup: createLookup({ store, max: 100 }),
+    lookup: settings.lookup?.(lookup) ?? lookup,
     metrics,
     log,
-    onOutcome: (outcome) => {
+    ...(settings.now && { now: settings.now }),
+    onOutcome: (outcome, sighting) => {
       outcomes.push(outcome)
+      sightings.push(sighting)
       awaited.get(outcomes.length - 1)?.(outcome)
     },
   })
+  store.onChange(proxy.apply)
   const port = await proxy.start()
   t.teardown(() => proxy.close())
+  let revision = 1
   return {
     proxy,
     port,
@@ -77,6 +107,21 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
       })
     },
     metrics,
+    sightings,
+    store,
+    know: async (...records) => void (await store.upsert('file', records)),
+    setPolicy: (next) => proxy.setPolicy({ value: policySchema.parse(next), revision: ++revision }),
     faults: () => lines.filter(({ msg }) => msg !== 'request'),
   }
 }
+
+/** A command that goes through `judgeNobody`, as bytes. */
+export function goodRequest(deviceId = 'PHONE1', body = ''): string {
+  const query = `Cmd=Sync&User=alice@example.com&DeviceId=${deviceId}&DeviceType=iPhone`
+  return (
+    `POST /Microsoft-Server-ActiveSync?${query} HTTP/1.1\r\nHost: mail.example.com\r\n${authorization}\r\n` +
+    `MS-ASProtocolVersion: 16.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  )
+}
+
+const authorization = `Authorization: Basic ${Buffer.from('alice@example.com:demo').toString('base64')}`
