@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino'
+import { createLineWriter } from './line-writer.ts'
 import type { Outcome } from './outcome.ts'
 
 export type { Logger } from 'pino'
@@ -11,16 +12,18 @@ const maxFieldLength = 256
  * policy key or body is ever handed to it. T-21, T-59
  */
 export function createLog(level: string, bindings: Readonly<Record<string, unknown>> = {}): Logger {
-  const destination = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
-  return pino(
+  const writer = createLineWriter(1, (lines) => log.warn({ lines }, 'lines of the log were lost'))
+  process.once('exit', writer.flush)
+  const log = pino(
     {
       level,
       base: bindings,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination,
+    writer,
   )
+  return log
 }
 
 function cut(text: string | undefined): string | undefined {

@@ -1,4 +1,5 @@
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import type { Reason } from '#policy/reasons.ts'
 import type { Outcome } from './outcome.ts'
 
 /** Seconds: from a refusal out of memory to a long answer; a parked Ping falls into the last one. */
@@ -6,6 +7,13 @@ const durationBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600,
 ]
 const decisionBuckets = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.05]
+
+/** Reasons that are nothing about the device: something that easgate rests on was not there. */
+const failureCauses: ReadonlySet<Reason> = new Set([
+  'source-unavailable',
+  'facts-stale',
+  'upstream-unavailable',
+])
 
 /** Metrics of one process. Labels come from closed lists only; no user or device is ever a label. T-51 */
 export interface Metrics {
@@ -17,7 +25,6 @@ export interface Metrics {
   readonly lookups: Counter<'outcome'>
   readonly revocations: Counter
   readonly revocationSeconds: Histogram
-  readonly failureMode: Counter<'cause' | 'action'>
   readonly policyRevision: Gauge
   readonly devices: Gauge<'state' | 'platform'>
   readonly factsAgeSeconds: Gauge<'source'>
@@ -73,6 +80,12 @@ export function createMetrics(): Metrics {
     buckets: durationBuckets,
     registers,
   })
+  const failureMode = new Counter({
+    name: 'easgate_failure_mode_total',
+    help: 'Requests decided by a failure mode, by cause and by what was done.',
+    labelNames: ['cause', 'action'] as const,
+    registers,
+  })
   return {
     registry,
     observe: (outcome) => {
@@ -81,6 +94,9 @@ export function createMetrics(): Metrics {
       if (outcome.reportOnly) reportOnly.inc({ action, reason })
       else if (action !== 'allow') blocked.inc({ reason, platform: outcome.platform })
       if (outcome.code !== undefined) malformed.inc({ code: outcome.code })
+      if (failureCauses.has(reason)) {
+        failureMode.inc({ cause: reason, action: outcome.reportOnly ? 'allow' : action })
+      }
       requestSeconds.observe(outcome.durationMs / 1000)
       decisionSeconds.observe(outcome.decisionMs / 1000)
       if (outcome.upstreamMs !== undefined && outcome.server !== undefined) {
@@ -115,12 +131,6 @@ export function createMetrics(): Metrics {
       name: 'easgate_revocation_duration_seconds',
       help: 'Time from the change known here to the end of the open request.',
       buckets: durationBuckets,
-      registers,
-    }),
-    failureMode: new Counter({
-      name: 'easgate_failure_mode_total',
-      help: 'Requests decided by a failure mode, by cause and by what was done.',
-      labelNames: ['cause', 'action'] as const,
       registers,
     }),
     policyRevision: new Gauge({
