@@ -29,15 +29,30 @@ export interface Authenticator {
 }
 
 const rememberMs = 10 * 60 * 1000
-const rememberedProofs = 50_000
+
+export interface AuthenticatorOptions {
+  /** Wait for the answer of one server. */
+  readonly proofSeconds: number
+  /** Proofs held in memory. */
+  readonly max?: number
+  /** Monotonic clock of the proofs' ages, ms. T-55 */
+  readonly clock?: { now(): number }
+}
 
 /** Proofs live in this process only, under a key that dies with it. */
-export function createAuthenticator(upstreams: Upstreams, proofSeconds: number): Authenticator {
+export function createAuthenticator(
+  upstreams: Pick<Upstreams, 'serversFor'>,
+  { proofSeconds, max = 50_000, clock }: AuthenticatorOptions,
+): Authenticator {
   const secret = randomBytes(32)
   const probe = (request: ProofRequest) => ask(upstreams, request, proofSeconds * 1000)
   const proofs = new LRUCache<string, Proof, ProofRequest>({
-    max: rememberedProofs,
+    max,
     ttl: rememberMs,
+    ttlResolution: 0,
+    ...(clock === undefined ? undefined : { perf: clock }),
+    // a flood that pushes out a question under way does not take its answer from who waits for it
+    ignoreFetchAbort: true,
     fetchMethod: (_key, _stale, { context }) => probe(context),
   })
   return {
@@ -56,7 +71,11 @@ export function createAuthenticator(upstreams: Upstreams, proofSeconds: number):
 }
 
 /** OPTIONS with only Host, Authorization and User-Agent: it proves a login and touches no mail. */
-async function ask(upstreams: Upstreams, request: ProofRequest, timeoutMs: number): Promise<Proof> {
+async function ask(
+  upstreams: Pick<Upstreams, 'serversFor'>,
+  request: ProofRequest,
+  timeoutMs: number,
+): Promise<Proof> {
   const { backend, user, authorization, userAgent } = request
   const headers = {
     ...(authorization === undefined ? undefined : { authorization }),

@@ -60,7 +60,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   })
   const addresses = createAddressBook(config.listen.trustedProxies)
   const parked = createParked(metrics, now)
-  const authenticator = createAuthenticator(upstreams, config.limits.proofSeconds)
+  const authenticator = createAuthenticator(upstreams, config.limits)
   const backendOf = createBackendRouter(upstreams.backends, config.routing)
   const secure = config.listen.tls !== undefined
   let port = 0
@@ -82,12 +82,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     options.onOutcome?.(outcome, sighting)
   }
   const walk = createPipeline({
-    loginRules: {
-      defaultDomain: config.identity.defaultDomain,
-      domains: new Map(
-        Object.entries(config.identity.domains).map(([name, suffix]) => [name.toLowerCase(), suffix]),
-      ),
-    },
+    loginRules: loginRulesOf(config.identity),
     identifyClient: createClientIdentifier(),
     certificateOf: ({ req }) => certificateUser(req.socket),
     lookup,
@@ -140,7 +135,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 }
 
-/** NetBIOS names compare without case. */
+/** The config section as `eas/` reads it. NetBIOS names compare without case. */
 export function loginRulesOf({ defaultDomain, domains }: Config['identity']): LoginRules {
   return {
     defaultDomain,
