@@ -1,8 +1,9 @@
-import { DirectoryError } from '#directory/errors.ts'
+import { visitInSlices } from '#directory/commit.ts'
 import type { DeviceEntry } from '#directory/list-devices.ts'
 import { apiSource } from '#directory/read-facts.ts'
-import { readRows } from '#directory/rows.ts'
+import { createRowReader } from '#directory/rows.ts'
 import type { Store } from '#directory/store.ts'
+import { actions, reasons } from '#policy/reasons.ts'
 import type { Explanation, ExplainQuestion } from './explain.ts'
 import { Problem } from './problem.ts'
 import type { ApiRequest, ApiRoutes } from './server.ts'
@@ -27,17 +28,26 @@ export function createApi(deps: ApiDeps): ApiRoutes {
   ])
 }
 
-/** One record, a list of records, or `{ devices: [...] }`. One fault refuses them all: nothing is half done. */
+/** Faults that an answer names at most. */
+const maxFaults = 100
+
+/**
+ * One record, a list of records, or `{ devices: [...] }`. One fault refuses them all: nothing is half done. Where the
+ * store itself fails on the way, the first records may be in force; the same request may be sent again.
+ */
 async function postFacts({ store, enforced, now }: ApiDeps, { json }: ApiRequest) {
-  const body = await json()
-  const values = listOf(body)
-  const { records, faults } = readRows(
-    values.map((value, place) => ({ place, value })),
-    'index',
-  )
+  const reader = createRowReader('index')
+  // in slices: a check of 10,000 records takes a third of a second
+  await visitInSlices(listOf(await json()).entries(), ([place, value]) => {
+    if (reader.faults.length < maxFaults) reader.read({ place, value })
+  })
+  const { records, faults } = reader
   if (faults.length > 0) {
-    const errors = faults.map(({ place, field, message }) => ({ index: place, field, message }))
-    throw new Problem(400, 'Bad Request', `${faults.length} faults; nothing was changed`, errors)
+    const count = faults.length < maxFaults ? `${faults.length}` : `${maxFaults} or more`
+    const errors = faults
+      .slice(0, maxFaults)
+      .map(({ place, field, message }) => ({ index: place, field, message }))
+    throw new Problem(400, 'Bad Request', `${count} faults; nothing was changed`, errors)
   }
   const changes = await store.upsert(
     apiSource,
@@ -55,9 +65,10 @@ async function postFacts({ store, enforced, now }: ApiDeps, { json }: ApiRequest
 
 function listOf(body: unknown): readonly unknown[] {
   if (Array.isArray(body)) return body
-  if (typeof body === 'object' && body !== null && 'devices' in body && Array.isArray(body.devices))
-    return body.devices
-  return [body]
+  if (typeof body !== 'object' || body === null || !('devices' in body)) return [body]
+  const { devices, ...others } = body
+  if (Array.isArray(devices) && Object.keys(others).length === 0) return devices
+  throw new Problem(400, 'Bad Request', 'expected devices to be a list of records, and nothing beside it')
 }
 
 /** Takes back what was pushed; what other sources say of the device stands. */
@@ -71,26 +82,37 @@ async function deleteFacts({ store, enforced, now }: ApiDeps, { segments }: ApiR
 }
 
 const maxPage = 1000
+const filterNames = ['state', 'reason', 'platform', 'group', 'user', 'cursor', 'limit'] as const
 
 async function listDevices({ store }: ApiDeps, { query }: ApiRequest) {
-  const known = ['state', 'reason', 'platform', 'group', 'user', 'cursor', 'limit']
-  for (const name of query.keys()) {
-    if (!known.includes(name)) {
-      throw new Problem(400, 'Bad Request', `there is no filter ${name}; expected one of ${known.join(', ')}`)
-    }
-  }
-  const limit = Number(query.get('limit') ?? 100)
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxPage) {
+  const { limit = '100', ...filters } = parametersOf(query, filterNames)
+  if (!/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > maxPage) {
     throw new Problem(400, 'Bad Request', `limit must be 1 to ${maxPage}`)
   }
-  const filters = Object.fromEntries([...query].filter(([name, value]) => name !== 'limit' && value !== ''))
-  try {
-    const { devices, next } = await store.devices({ ...filters, limit })
-    return { devices: devices.map(shown), next: next ?? null }
-  } catch (error) {
-    if (!(error instanceof DirectoryError) || error.code !== 'CURSOR_INVALID') throw error
-    throw new Problem(400, 'Bad Request', error.message)
+  checkWord('state', filters.state, actions)
+  checkWord('reason', filters.reason, reasons)
+  const { devices, next } = await store.devices({ ...filters, limit: Number(limit) })
+  return { devices: devices.map(shown), next: next ?? null }
+}
+
+/** The parameters that are given; empty ones count as absent, as forms send them. */
+function parametersOf<Name extends string>(
+  query: URLSearchParams,
+  known: readonly Name[],
+): Partial<Record<Name, string>> {
+  for (const name of query.keys()) {
+    if (!known.some((one) => one === name)) {
+      throw new Problem(400, 'Bad Request', `there is no parameter ${name}; expected ${known.join(', ')}`)
+    }
+    if (query.getAll(name).length > 1) throw new Problem(400, 'Bad Request', `${name} is given twice`)
   }
+  return Object.fromEntries([...query].filter(([, value]) => value !== '')) as Partial<Record<Name, string>>
+}
+
+/** A filter that could never match is a slip of the pen, not an empty inventory. */
+function checkWord(name: string, word: string | undefined, known: readonly string[]): void {
+  if (word === undefined || known.includes(word)) return
+  throw new Problem(400, 'Bad Request', `there is no ${name} ${word}; expected one of ${known.join(', ')}`)
 }
 
 function showDevice({ store }: ApiDeps, { segments }: ApiRequest) {
@@ -108,13 +130,11 @@ function pairOf([user, deviceId, ...rest]: readonly string[]): { user: string; d
   return { user, deviceId }
 }
 
+const questionNames = ['user', 'deviceId', 'deviceType', 'userAgent'] as const
+
 function questionOf(query: URLSearchParams): ExplainQuestion {
-  return {
-    user: query.get('user') ?? '',
-    deviceId: query.get('deviceId') ?? '',
-    deviceType: query.get('deviceType') ?? undefined,
-    userAgent: query.get('userAgent') ?? undefined,
-  }
+  const { user = '', deviceId = '', ...claims } = parametersOf(query, questionNames)
+  return { user, deviceId, ...claims }
 }
 
 const timeFields = new Set([

@@ -19,6 +19,11 @@ export interface ExplainQuestion {
   readonly userAgent?: string | undefined
 }
 
+/** Facts by name; times in ISO 8601. What is not known is absent, but for `source` and `asOf`, which are null then. */
+export type ShownFacts = Readonly<
+  Record<string, string | number | boolean | readonly string[] | null | undefined>
+>
+
 /** Why a pair gets what it gets. design.md, Fixed names */
 export interface Explanation extends Pick<Decision, 'action' | 'reason' | 'rule' | 'mode'> {
   /** HTTP status of such a command below 14.0; later versions carry a refusal in a body of status 200. */
@@ -32,7 +37,7 @@ export interface Explanation extends Pick<Decision, 'action' | 'reason' | 'rule'
     readonly model: string
     readonly client: string
   }
-  readonly facts: Readonly<Record<string, unknown>>
+  readonly facts: ShownFacts
   readonly trace: readonly TraceStep[]
 }
 
@@ -108,8 +113,7 @@ function checkQuestion({ user, deviceId }: ExplainQuestion): void {
   if (errors.length > 0) throw new Problem(400, 'Bad Request', 'a parameter is missing or malformed', errors)
 }
 
-/** What is not known is absent, but for the two that every answer has. */
-function factsShown(facts: Facts): Readonly<Record<string, unknown>> {
+function factsShown(facts: Facts): ShownFacts {
   const { user, device, history } = facts
   const { origin, ...fields } = device ?? { origin: undefined }
   return {

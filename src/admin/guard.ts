@@ -4,9 +4,9 @@ import { Problem } from './problem.ts'
 
 /** Who may ask what of the admin listener. T-58 */
 export interface Guard {
-  /** @throws {Problem} 400, 401, 403 or 415 */
+  /** @throws {Problem} 401, 403 or 415 */
   readonly api: (req: IncomingMessage) => void
-  /** @throws {Problem} 401; the metrics token opens nothing else */
+  /** @throws {Problem} 401 or 403; the metrics token opens nothing else */
   readonly metrics: (req: IncomingMessage) => void
 }
 

@@ -1,3 +1,5 @@
+import { DirectoryError } from '#directory/errors.ts'
+
 /** What the admin API refuses a request with: a problem document. RFC 9457 */
 export class Problem extends Error {
   override readonly name = 'Problem'
@@ -23,4 +25,14 @@ export class Problem extends Error {
       errors: this.errors,
     }
   }
+}
+
+/** What a caller is told of an error: our own words, or those of a store that cannot be used now; nothing of a fault. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (!(error instanceof DirectoryError))
+    return new Problem(500, 'Internal Server Error', 'see the log of easgate')
+  return error.code === 'CURSOR_INVALID'
+    ? new Problem(400, 'Bad Request', error.message)
+    : new Problem(503, 'Service Unavailable', error.message)
 }

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { decodeUtf8 } from '#eas/text.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { Guard } from './guard.ts'
-import { Problem } from './problem.ts'
+import { Problem, problemOf } from './problem.ts'
 
 /** A request of the API: decoded path segments behind the route's own, query, and the JSON body of a write. */
 export interface ApiRequest {
@@ -64,45 +65,53 @@ async function answer(options: AdminOptions, req: IncomingMessage, res: ServerRe
   try {
     await route(options, req, res)
   } catch (error) {
-    if (error instanceof Problem) {
-      send(res, error.status, 'application/problem+json', `${JSON.stringify(error)}\n`)
-    } else {
-      options.log.error({ err: error }, 'an admin request failed by a fault of easgate')
-      const problem = new Problem(500, 'Internal Server Error', 'see the log of easgate')
-      send(res, 500, 'application/problem+json', `${JSON.stringify(problem)}\n`)
-    }
+    // the client left in the middle of its body: nobody is there to be told
+    if (res.destroyed) return
+    const problem = problemOf(error)
+    if (problem.status >= 500) options.log.error({ err: error }, 'an admin request failed')
+    send(res, problem.status, 'application/problem+json', `${JSON.stringify(problem)}\n`)
   }
 }
 
 async function route(options: AdminOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const { pathname, searchParams } = new URL(req.url ?? '/', 'http://admin')
-  switch (pathname) {
-    case '/healthz':
+  // of an answer to HEAD Node sends the header alone
+  const method = req.method === 'HEAD' ? 'GET' : (req.method ?? '')
+  const { path, query } = targetOf(req)
+  switch (`${method} ${path}`) {
+    case 'GET /healthz':
       return send(res, 200, 'text/plain', 'ok\n')
-    case '/readyz':
+    case 'GET /readyz':
       return options.ready()
         ? send(res, 200, 'text/plain', 'ready\n')
         : send(res, 503, 'text/plain', 'not ready\n')
-    case '/metrics':
+    case 'GET /metrics':
       options.guard.metrics(req)
       return send(res, 200, 'text/plain; version=0.0.4; charset=utf-8', await options.metrics())
   }
   options.guard.api(req)
-  const { handler, segments } = match(options.routes, req.method ?? '', pathname)
-  const body = await handler({ segments, query: searchParams, json: () => readJson(req) })
-  if (body === undefined) send(res, 204, 'application/json', '')
+  const { handler, segments } = match(options.routes, method, path)
+  const body = await handler({ segments, query, json: () => readJson(req) })
+  if (body === undefined) res.writeHead(204, { 'Cache-Control': 'no-store' }).end()
   else send(res, 200, 'application/json', `${JSON.stringify(body)}\n`)
 }
 
-function match(routes: ApiRoutes, method: string, pathname: string) {
+/** The target as it stands in the request line: nothing is normalised, so `//` and `..` are no way to a route. */
+function targetOf({ url = '/' }: IncomingMessage): { path: string; query: URLSearchParams } {
+  const mark = url.indexOf('?')
+  return mark === -1
+    ? { path: url, query: new URLSearchParams() }
+    : { path: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) }
+}
+
+function match(routes: ApiRoutes, method: string, path: string) {
   for (const [route, handler] of routes) {
     const [routeMethod = '', routePath = ''] = route.split(' ')
     const open = routePath.endsWith('/*')
     const base = open ? routePath.slice(0, -1) : routePath
-    if (routeMethod !== method || !(open ? pathname.startsWith(base) : pathname === base)) continue
-    return { handler, segments: open ? pathname.slice(base.length).split('/').map(decodeSegment) : [] }
+    if (routeMethod !== method || !(open ? path.startsWith(base) : path === base)) continue
+    return { handler, segments: open ? path.slice(base.length).split('/').map(decodeSegment) : [] }
   }
-  throw new Problem(404, 'Not Found', `there is no ${method} ${pathname}`)
+  throw new Problem(404, 'Not Found', `there is no ${method} ${path}`)
 }
 
 function decodeSegment(segment: string): string {
@@ -114,23 +123,28 @@ function decodeSegment(segment: string): string {
 }
 
 async function readJson(req: IncomingMessage): Promise<unknown> {
+  const text = decodeUtf8(await readBody(req))
+  if (text === undefined) throw new Problem(400, 'Bad Request', 'the body is not UTF-8')
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause)
+    throw new Problem(400, 'Bad Request', `the body is not JSON: ${detail}`)
+  }
+}
+
+async function readBody(req: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of req as AsyncIterable<Buffer>) {
+  // the socket stays, so that a body that is too large can be answered; Node drains the rest
+  for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > maxBodyBytes)
+    if (length > maxBodyBytes) {
       throw new Problem(413, 'Content Too Large', `at most ${maxBodyBytes} bytes are taken`)
+    }
     chunks.push(chunk)
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
-  } catch (cause) {
-    throw new Problem(
-      400,
-      'Bad Request',
-      `the body is not JSON: ${cause instanceof Error ? cause.message : ''}`,
-    )
-  }
+  return Buffer.concat(chunks)
 }
 
 function send(res: ServerResponse, status: number, type: string, body: string): void {
