@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadSettings } from '#config/load.ts'
-import { readFactsCsv } from '#directory/csv.ts'
-import { readFactsJson } from '#directory/json.ts'
 import type { FactsRecord } from '#directory/record.ts'
+import { parseFactsFile } from '#sources/parse-facts-file.ts'
 import { createAdminClient, type AdminClient } from './admin-client.ts'
-import { UsageError, type Command, type CommandContext } from './command.ts'
+import { EnvironmentError, UsageError, type Command, type CommandContext } from './command.ts'
 
-/** Records sent in one call. */
-const batchRecords = 1000
+/** Records sent in one call, and characters of their JSON: at most three quarters of what the API takes. */
+const maxBatchRecords = 1000
+const maxBatchLength = 1_000_000
 
 /** The inventory of the running node: reads it, and pushes facts into it. */
 export const devices: Command = {
@@ -146,27 +146,47 @@ async function importFile(
 ): Promise<number> {
   const [file, ...rest] = args
   if (file === undefined || rest.length > 0) throw new UsageError('devices import takes one file')
-  const isJson = file.toLowerCase().endsWith('.json')
-  const { records, faults } = isJson ? readFactsJson(readInput(file)) : readFactsCsv(readInput(file))
+  const { records, faults } = parseFactsFile(file, readInput(file))
+  const placeName = file.toLowerCase().endsWith('.json') ? ', item ' : ':'
   for (const { place, field, message } of faults) {
-    printError(
-      `${file}${isJson ? `, record ${place}` : `:${place}`}: ${field === '' ? '' : `${field}: `}${message}`,
-    )
+    printError(`${file}${placeName}${place}: ${field === '' ? '' : `${field}: `}${message}`)
   }
   const client = connect()
-  for (let start = 0; start < records.length; start += batchRecords) {
-    const batch = records.slice(start, start + batchRecords).map(({ record }) => wireRecord(record))
-    await client.call('POST', '/api/facts', batch)
+  let taken = 0
+  try {
+    for (const batch of batchesOf(records.map(({ record }) => wireRecord(record)))) {
+      await client.call('POST', '/api/facts', batch)
+      taken += batch.length
+    }
+  } finally {
+    print(`${taken} of ${records.length} good records taken, ${faults.length} faults`)
   }
-  print(`${records.length} records taken, ${faults.length} not`)
   return faults.length === 0 ? 0 : 1
 }
 
-function readInput(file: string): string {
+/** Records of some length together go in one call: users may be in hundreds of groups. */
+function* batchesOf(records: readonly unknown[]): Generator<readonly unknown[]> {
+  let batch: unknown[] = []
+  let length = 0
+  for (const record of records) {
+    const recordLength = JSON.stringify(record).length
+    if (batch.length > 0 && (batch.length === maxBatchRecords || length + recordLength > maxBatchLength)) {
+      yield batch
+      batch = []
+      length = 0
+    }
+    batch.push(record)
+    length += recordLength
+  }
+  if (batch.length > 0) yield batch
+}
+
+function readInput(file: string): Uint8Array {
   try {
-    return readFileSync(file, 'utf8')
+    return readFileSync(file)
   } catch (cause) {
-    throw new UsageError(`cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new EnvironmentError(`cannot read ${file}: ${reason}`, { cause })
   }
 }
 

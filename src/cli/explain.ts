@@ -40,7 +40,7 @@ export function explanationText(deviceId: string, explanation: Explanation): str
     `${user}  ${deviceId}: ${action} (${reason})`,
     `  decided by ${rule}, mode ${mode}, backend ${backend}${validUntil === null ? '' : `, until ${validUntil}`}`,
     `  device     ${device.platform} ${device.osVersion}, ${device.model}, ${device.client}`,
-    ...Object.entries(facts).map(([name, value]) => `  ${name.padEnd(20)} ${String(value)}`),
+    ...Object.entries(facts).map(([name, value]) => `  ${name.padEnd(20)} ${String(value ?? '-')}`),
     '  looked at, in order:',
     ...trace.map(({ criterion, outcome, detail }) =>
       `    ${criterion.padEnd(width)}  ${outcome.padEnd(outcomeWidth)}  ${detail}`.trimEnd(),

@@ -3,7 +3,7 @@ import { ConfigError } from '#config/yaml.ts'
 import { DirectoryError } from '#directory/errors.ts'
 import { AdminError } from './admin-client.ts'
 import { check } from './check.ts'
-import { UsageError, type Command } from './command.ts'
+import { EnvironmentError, UsageError, type Command } from './command.ts'
 import { devices } from './devices.ts'
 import { explain } from './explain.ts'
 import { simulate } from './simulate.ts'
@@ -39,48 +39,51 @@ export async function runCommand(
     ...[...commands.values()].flatMap((command) => command.usage.split('\n').map((line) => `  ${line}`)),
     `The config file is --config, else $EASGATE_CONFIG, else ${defaultConfigFile}.`,
   ].join('\n')
-  const [name = '', ...rest] = args
-  if (name === '--help' || name === '-h' || name === 'help') {
-    output.print(usage)
-    return 0
-  }
-  const command = commands.get(name)
-  if (command === undefined) {
-    output.printError(name === '' ? 'a command is missing' : `there is no command ${name}`)
-    output.printError(usage)
-    return 2
-  }
   try {
-    const { configFile, args: commandArgs } = takeConfigFile(rest)
+    const { configFile, help, rest } = takeCommonOptions(args)
+    if (help) {
+      output.print(usage)
+      return 0
+    }
+    const [name, ...commandArgs] = rest
+    if (name === undefined) throw new UsageError('a command is missing')
+    const command = commands.get(name)
+    if (command === undefined) throw new UsageError(`there is no command ${name}`)
     return await command.run(commandArgs, { configFile, ...output })
   } catch (error) {
     return report(error, usage, output)
   }
 }
 
-/** `--config` may stand anywhere, for every command. */
-function takeConfigFile(args: readonly string[]): { configFile: string; args: readonly string[] } {
+interface CommonOptions {
+  readonly configFile: string
+  readonly help: boolean
+  /** What is left for the command. */
+  readonly rest: readonly string[]
+}
+
+/** `--config` and `--help` may stand anywhere, for every command. */
+function takeCommonOptions(args: readonly string[]): CommonOptions {
   const { tokens } = parseArgs({
     args: [...args],
-    options: { config: { type: 'string' } },
+    options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
     strict: false,
     tokens: true,
   })
-  const option = tokens.find((token) => token.kind === 'option' && token.name === 'config')
-  const fallback = process.env['EASGATE_CONFIG'] ?? defaultConfigFile
-  if (option?.kind !== 'option') return { configFile: fallback, args }
-  if (option.value === undefined) throw new UsageError('--config takes a file')
+  const options = tokens.filter((token) => token.kind === 'option')
+  const configs = options.filter(({ name }) => name === 'config')
+  const [config] = configs
+  if (configs.length > 1) throw new UsageError('--config is given twice')
+  if (config !== undefined && (config.value ?? '') === '') throw new UsageError('--config takes a file')
   return {
-    configFile: option.value,
-    args: args.toSpliced(option.index, option.inlineValue ? 1 : 2),
+    configFile: config?.value ?? process.env['EASGATE_CONFIG'] ?? defaultConfigFile,
+    help: args[0] === 'help' || options.some(({ name }) => name === 'help'),
+    rest: config === undefined ? args : args.toSpliced(config.index, config.inlineValue === true ? 1 : 2),
   }
 }
 
 function report(error: unknown, usage: string, { printError }: Output): number {
-  if (
-    error instanceof UsageError ||
-    (error instanceof TypeError && 'code' in error && isParseArgsCode(error.code))
-  ) {
+  if (error instanceof UsageError || isParseArgsError(error)) {
     printError(error.message)
     printError(usage)
     return 2
@@ -90,13 +93,13 @@ function report(error: unknown, usage: string, { printError }: Output): number {
     printError(`${error.faults.length} fault${error.faults.length === 1 ? '' : 's'}; nothing was started`)
     return 1
   }
-  if (error instanceof AdminError || error instanceof DirectoryError) {
+  if (error instanceof AdminError || error instanceof DirectoryError || error instanceof EnvironmentError) {
     printError(error.message)
     return 1
   }
   throw error
 }
 
-function isParseArgsCode(code: unknown): boolean {
-  return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS_')
+function isParseArgsError(error: unknown): error is TypeError {
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
 }

@@ -1,8 +1,7 @@
-import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { demoUsers } from '#simulator/demo.ts'
 import { createSimulator } from '#simulator/exchange.ts'
-import { UsageError, type Command } from './command.ts'
+import { opened, stopSignal, UsageError, type Command } from './command.ts'
 
 /** Runs the Exchange simulator alone, until it is told to stop. */
 export const simulate: Command = {
@@ -10,13 +9,13 @@ export const simulate: Command = {
   run: async (args, { print }) => {
     const { values } = parseArgs({ args: [...args], options: { port: { type: 'string', default: '8081' } } })
     const port = Number(values.port)
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError('--port takes 0 to 65535')
+    if (!/^\d+$/.test(values.port) || port > 65_535) throw new UsageError('--port takes 0 to 65535')
     const simulator = createSimulator({ users: demoUsers(Date.now()) })
-    const { url } = await simulator.listen(port, '127.0.0.1')
+    const { url } = await opened(simulator.listen(port, '127.0.0.1'), '--port', `127.0.0.1:${port}`)
     print(
       `Exchange simulator on ${url}/Microsoft-Server-ActiveSync, users alice, bob, carol, dave, password demo`,
     )
-    await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+    await stopSignal()
     await simulator.close()
     return 0
   },
