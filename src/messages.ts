@@ -25,17 +25,21 @@ export type OwnerMessage =
   | { readonly type: 'metrics'; readonly id: number }
   | { readonly type: 'stop' }
 
+/** What a worker saw in one second. */
+export interface Report {
+  readonly sightings: readonly Sighting[]
+  readonly counts: readonly HourlyCount[]
+}
+
 /** Worker to owner. */
 export type WorkerMessage =
   | { readonly type: 'listening'; readonly port: number }
+  /** It cannot start, and ends. The message is one line. */
+  | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'ack'; readonly id: number }
   | { readonly type: 'metrics'; readonly id: number; readonly snapshot: MetricsSnapshot }
-  /** Once a second, bounded. */
-  | {
-      readonly type: 'report'
-      readonly sightings: readonly Sighting[]
-      readonly counts: readonly HourlyCount[]
-    }
+  /** Once a second where anything happened, and once more at the end. Bounded. */
+  | { readonly type: 'report'; readonly report: Report }
 
 /**
  * The sources of a config by the name that facts carry, first the one that goes before the others: `file`, and

@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createApi } from '#admin/api.ts'
 import { createExplain } from '#admin/explain.ts'
 import { createGuard } from '#admin/guard.ts'
 import { createAdminServer } from '#admin/server.ts'
-import type { Command } from '#cli/command.ts'
+import { readToken } from '#admin/token.ts'
+import { opened, refuseArguments, stopSignal, type Command } from '#cli/command.ts'
 import { isLoopback, loadPolicy, loadSettings, type Settings } from '#config/load.ts'
 import type { Config } from '#config/schema.ts'
 import { ConfigError } from '#config/yaml.ts'
@@ -20,6 +19,8 @@ import { aggregateMetrics, createMetrics, type Metrics } from '#telemetry/metric
 import { sourceNames, type PolicyInForce } from './messages.ts'
 import { startSimulators, withSimulators } from './embedded-simulators.ts'
 import { createPublisher } from './publisher.ts'
+import { createReports } from './reports.ts'
+import { refuseUnsafeRuntime } from './runtime.ts'
 import { createWorkers, workerCount } from './workers.ts'
 
 /** How long a first start waits for its sources before it serves what is there already. */
@@ -30,10 +31,12 @@ const pruneIntervalMs = 60 * 60 * 1000
 export const serve: Command = {
   usage: 'serve                                   run the proxy',
   run: async (args, { configFile, print }) => {
+    refuseArguments('serve', args)
+    refuseUnsafeRuntime(process)
     const settings = loadSettings(configFile)
     const node = await startNode(settings)
     print(banner(settings.config.value, node))
-    await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+    await stopSignal()
     await node.stop()
     return 0
   },
@@ -63,14 +66,17 @@ export async function startNode({ config: { value: configured }, policy: loaded 
 
     const store = openStore(config.store.path, { sourceOrder: sourceNames(config), now: Date.now })
     started.defer(() => store.close())
+    const token = readToken(config.admin, 'tokenFile')
+    const metricsToken = readToken(config.admin, 'metricsTokenFile')
     let policy: PolicyInForce = { value: loaded.value, revision: 1 }
     metrics.policyRevision.set(policy.revision)
 
+    const reports = createReports({ store, metrics, log })
     const workers = createWorkers({
       count: workerCount(config.workers),
       settings: () => ({ config, policy }),
       log,
-      onReport: (report) => void remember(store, log, report),
+      onReport: reports.add,
     })
     const publisher = createPublisher(workers.publish)
     store.onChange(publisher.add)
@@ -87,6 +93,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     if (!store.sourcesComplete())
       await Promise.race([firstReads, delay(firstReadsMs, undefined, { ref: false })])
 
+    started.defer(() => reports.settled())
     started.defer(() => workers.stop())
     const proxyPort = await workers.start()
 
@@ -116,11 +123,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     })
     const admin = createAdminServer({
       ...splitAddress(config.admin.address),
-      guard: createGuard({
-        loopback: isLoopback(config.admin.address),
-        token: secretOf(config.admin.tokenFile),
-        metricsToken: secretOf(config.admin.metricsTokenFile),
-      }),
+      guard: createGuard({ loopback: isLoopback(config.admin.address), token, metricsToken }),
       routes: createApi({ store, explain, enforced: publisher.settled, now: Date.now }),
       ready: () => workers.ready() && store.sourcesComplete(),
       metrics: async () => {
@@ -130,7 +133,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       log,
     })
     started.defer(() => admin.close())
-    const adminPort = await admin.start()
+    const adminPort = await opened(admin.start(), 'admin.address', config.admin.address)
 
     const pruning = setInterval(() => {
       store
@@ -160,37 +163,17 @@ function createSources(config: Config, store: Store, log: Logger): FactsSource[]
   })
 }
 
-async function remember(
-  store: Store,
-  log: Pick<Logger, 'error'>,
-  {
-    sightings,
-    counts,
-  }: Pick<Parameters<Parameters<typeof createWorkers>[0]['onReport']>[0], 'sightings' | 'counts'>,
-): Promise<void> {
-  try {
-    await store.recordSightings(sightings)
-    store.count(counts)
-  } catch (error) {
-    log.error({ err: error }, 'sightings of one second were lost')
-  }
-}
-
 /** What is counted in the store rather than as it happens. */
 async function measure(store: Store, sources: readonly FactsSource[], metrics: Metrics): Promise<void> {
+  const counts = await store.deviceCounts()
+  // in one go: another scrape under way must not read half of it
   metrics.devices.reset()
-  for (const { state, platform, devices } of await store.deviceCounts()) {
-    metrics.devices.set({ state, platform }, devices)
-  }
+  for (const { state, platform, devices } of counts) metrics.devices.set({ state, platform }, devices)
   for (const { name } of sources) {
     const completeAt = store.syncState(name)?.completeAt
     if (completeAt !== undefined)
       metrics.factsAgeSeconds.set({ source: name }, (Date.now() - completeAt) / 1000)
   }
-}
-
-function secretOf(file: string | undefined): string | undefined {
-  return file === undefined ? undefined : readFileSync(file, 'utf8').trim()
 }
 
 function banner(config: Config, node: Node): string {

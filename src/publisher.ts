@@ -7,27 +7,26 @@ export interface Publisher {
   readonly settled: () => Promise<void>
 }
 
-/** One batch is under way at a time; what comes meanwhile makes the next. */
+/**
+ * One batch is under way at a time; what comes meanwhile makes the next.
+ * @param publish must not reject
+ */
 export function createPublisher(publish: (changes: readonly Change[]) => Promise<void>): Publisher {
   let waiting: Change[] = []
-  let running: Promise<void> | undefined
+  /** The last batch that was asked for; each waits for the one before. */
+  let last: Promise<void> = Promise.resolve()
 
-  const run = async () => {
-    while (waiting.length > 0) {
-      const batch = waiting
-      waiting = []
-      await publish(batch)
-    }
-    running = undefined
+  const publishWaiting = () => {
+    const batch = waiting
+    waiting = []
+    return publish(batch)
   }
 
   return {
     add: (changes) => {
-      waiting.push(...changes)
-      running ??= Promise.resolve().then(run)
+      if (waiting.length === 0) last = last.then(publishWaiting)
+      for (const change of changes) waiting.push(change)
     },
-    settled: async () => {
-      await running
-    },
+    settled: () => last,
   }
 }

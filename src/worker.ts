@@ -1,9 +1,10 @@
+import { EnvironmentError, opened } from '#cli/command.ts'
 import { createLookup } from '#directory/lookup.ts'
 import { createHourlyCounts } from '#directory/hourly-counts.ts'
 import { createSightingBatch } from '#directory/sightings.ts'
 import { openStoreReader } from '#directory/store.ts'
 import { createProxy, type Proxy } from '#proxy/create-proxy.ts'
-import { createLog } from '#telemetry/log.ts'
+import { createLog, type Logger } from '#telemetry/log.ts'
 import { createMetrics } from '#telemetry/metrics.ts'
 import { sourceNames, type OwnerMessage, type WorkerMessage, type WorkerSettings } from './messages.ts'
 
@@ -15,12 +16,19 @@ const maxReportedPairs = 10_000
 export function runWorker(): void {
   const metrics = createMetrics()
   let proxy: Proxy | undefined
+  const sightings = createSightingBatch({ max: maxReportedPairs })
+  const counts = createHourlyCounts(Date.now)
 
-  const start = async ({ config, policy }: WorkerSettings) => {
-    const log = createLog(config.log.level, { pid: process.pid })
+  const report = (onSent?: () => void) => {
+    const seen = sightings.drain()
+    const counted = counts.drain()
+    metrics.droppedSightings.inc(seen.dropped)
+    if (counted.length === 0) onSent?.()
+    else send({ type: 'report', report: { sightings: seen.sightings, counts: counted } }, onSent)
+  }
+
+  const start = async ({ config, policy }: WorkerSettings, log: Logger) => {
     const store = openStoreReader(config.store.path, { sourceOrder: sourceNames(config) })
-    const sightings = createSightingBatch({ max: maxReportedPairs })
-    const counts = createHourlyCounts(Date.now)
     proxy = createProxy({
       config,
       policy,
@@ -32,21 +40,27 @@ export function runWorker(): void {
         if (sighting !== undefined) sightings.add(sighting)
       },
     })
-    const port = await proxy.start()
-    setInterval(() => {
-      const seen = sightings.drain()
-      const counted = counts.drain()
-      metrics.droppedSightings.inc(seen.dropped)
-      if (counted.length > 0) send({ type: 'report', sightings: seen.sightings, counts: counted })
-    }, reportIntervalMs)
+    const port = await opened(proxy.start(), 'listen.address', config.listen.address)
+    setInterval(report, reportIntervalMs)
     send({ type: 'listening', port })
+  }
+
+  const stop = async () => {
+    await proxy?.close()
+    report(() => process.exit(0))
   }
 
   process.on('message', (message: OwnerMessage) => {
     switch (message.type) {
-      case 'start':
-        void start(message.settings)
+      case 'start': {
+        const log = createLog(message.settings.config.log.level, { pid: process.pid })
+        start(message.settings, log).catch((error: unknown) => {
+          if (!(error instanceof EnvironmentError)) log.error({ err: error }, 'a worker cannot start')
+          const reason = error instanceof Error ? error.message : String(error)
+          send({ type: 'failed', message: reason }, () => process.exit(1))
+        })
         return
+      }
       case 'changes':
         proxy?.apply(message.changes)
         send({ type: 'ack', id: message.id })
@@ -61,16 +75,16 @@ export function runWorker(): void {
           .then((snapshot) => send({ type: 'metrics', id: message.id, snapshot }))
         return
       case 'stop':
-        void (proxy?.close() ?? Promise.resolve()).then(() => process.exit(0))
+        void stop()
     }
   })
   // without the owner nothing tells us of changes any more, so nothing may be decided
   process.once('disconnect', () => process.exit(1))
-  // the terminal's Ctrl-C reaches the whole group: the owner says when to stop
-  process.on('SIGINT', () => undefined)
-  process.on('SIGTERM', () => undefined)
+  // a terminal signals the whole group: the owner says when to stop and when to load the policy
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
 }
 
-function send(message: WorkerMessage): void {
-  process.send?.(message)
+/** The owner may be gone by now; `disconnect` ends the worker then. */
+function send(message: WorkerMessage, onSent: () => void = () => undefined): void {
+  process.send?.(message, onSent)
 }

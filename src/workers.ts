@@ -1,9 +1,11 @@
 import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
+import { EnvironmentError } from '#cli/command.ts'
 import type { Change } from '#directory/changes.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { MetricsSnapshot } from '#telemetry/metrics.ts'
-import type { OwnerMessage, PolicyInForce, WorkerMessage, WorkerSettings } from './messages.ts'
+import type { OwnerMessage, PolicyInForce, Report, WorkerMessage, WorkerSettings } from './messages.ts'
 
 /** A worker that does not answer within this is taken for hung and replaced. */
 const answerTimeoutMs = 5000
@@ -14,12 +16,15 @@ export interface WorkersOptions {
   readonly count: number
   readonly settings: () => WorkerSettings
   readonly log: Pick<Logger, 'info' | 'error'>
-  readonly onReport: (report: Extract<WorkerMessage, { type: 'report' }>) => void
+  readonly onReport: (report: Report) => void
 }
 
 /** The worker processes, as the owner sees them. */
 export interface Workers {
-  /** Forks them all; resolves with the port once each listens. Rejects where one dies before. */
+  /**
+   * Forks them all; resolves with the port once each listens.
+   * @throws {EnvironmentError} with what the first one that cannot start says
+   */
   readonly start: () => Promise<number>
   /** Resolves when every worker decides by the changes. A worker that does not answer is replaced, and then does. */
   readonly publish: (changes: readonly Change[]) => Promise<void>
@@ -27,6 +32,7 @@ export interface Workers {
   readonly metrics: () => Promise<readonly MetricsSnapshot[]>
   /** True while every worker listens. */
   readonly ready: () => boolean
+  /** Resolves when all are gone and what they reported was handed over; one that hangs is ended. */
   readonly stop: () => Promise<void>
 }
 
@@ -43,37 +49,41 @@ interface Pending {
 export function createWorkers({ count, settings, log, onReport }: WorkersOptions): Workers {
   // workers accept by themselves: the owner has no part in a request
   cluster.schedulingPolicy = cluster.SCHED_NONE
+  /** Those that run, with the promise of their end. */
+  const alive = new Map<Worker, Promise<void>>()
   const listening = new Set<Worker>()
-  const alive = new Set<Worker>()
   const pending = new Map<number, Pending>()
   let nextId = 0
   let stopping = false
 
   const fork = (onListening: (port: number) => void, onDeath: (error: Error) => void) => {
     const worker = cluster.fork()
-    alive.add(worker)
-    const startMessage: OwnerMessage = { type: 'start', settings: settings() }
-    worker.send(startMessage)
+    let lastWords: string | undefined
     worker.on('message', (message: WorkerMessage) => {
       switch (message.type) {
         case 'listening':
           listening.add(worker)
           onListening(message.port)
           return
+        case 'failed':
+          lastWords = message.message
+          return
         case 'report':
-          onReport(message)
+          onReport(message.report)
           return
         case 'ack':
         case 'metrics':
           pending.get(message.id)?.settle(message)
       }
     })
-    worker.once('exit', (code, signal) => {
+    const exited = endOf(worker).then((how) => {
       alive.delete(worker)
       listening.delete(worker)
       for (const entry of pending.values()) if (entry.worker === worker) entry.settle(undefined)
-      onDeath(new Error(`worker ${worker.process.pid} ended with ${signal ?? code}`))
+      onDeath(new EnvironmentError(lastWords ?? `worker ${worker.process.pid} ended with ${how}`))
     })
+    alive.set(worker, exited)
+    send(worker, { type: 'start', settings: settings() })
   }
 
   const replace = (error: Error) => {
@@ -81,17 +91,19 @@ export function createWorkers({ count, settings, log, onReport }: WorkersOptions
     log.error({ err: error }, 'a worker ended and is replaced')
     setTimeout(() => {
       if (!stopping) fork(() => log.info('the worker is replaced'), replace)
-    }, restartDelayMs)
+    }, restartDelayMs).unref()
+  }
+
+  const kill = (worker: Worker) => {
+    log.error({ pid: worker.process.pid }, 'a worker does not answer and is ended')
+    worker.process.kill('SIGKILL')
   }
 
   /** Asks one worker; undefined where it died, or was ended because it did not answer. */
   const ask = (worker: Worker, message: (id: number) => OwnerMessage): Promise<WorkerMessage | undefined> =>
     new Promise((resolve) => {
       const id = nextId++
-      const timer = setTimeout(() => {
-        log.error({ pid: worker.process.pid }, 'a worker does not answer and is ended')
-        worker.process.kill('SIGKILL')
-      }, answerTimeoutMs)
+      const timer = setTimeout(kill, answerTimeoutMs, worker)
       pending.set(id, {
         worker,
         settle: (answer) => {
@@ -100,12 +112,12 @@ export function createWorkers({ count, settings, log, onReport }: WorkersOptions
           resolve(answer)
         },
       })
-      worker.send(message(id))
+      send(worker, message(id))
     })
 
   const askAll = async (message: (id: number) => OwnerMessage): Promise<void> => {
     // also those that do not listen yet: they may have read the store already
-    await Promise.all([...alive].map((worker) => ask(worker, message)))
+    await Promise.all([...alive.keys()].map((worker) => ask(worker, message)))
   }
 
   return {
@@ -138,15 +150,31 @@ export function createWorkers({ count, settings, log, onReport }: WorkersOptions
     stop: async () => {
       stopping = true
       await Promise.all(
-        [...alive].map((worker) => {
-          const gone = new Promise<void>((resolve) => {
-            worker.once('exit', () => resolve())
-          })
-          const stopMessage: OwnerMessage = { type: 'stop' }
-          worker.send(stopMessage)
-          return gone
+        [...alive].map(async ([worker, exited]) => {
+          const timer = setTimeout(kill, answerTimeoutMs, worker)
+          send(worker, { type: 'stop' })
+          await exited
+          clearTimeout(timer)
         }),
       )
     },
+  }
+}
+
+/** To a worker that is gone nothing can be sent; its end is told by `endOf`. */
+function send(worker: Worker, message: OwnerMessage): void {
+  worker.send(message, () => undefined)
+}
+
+/** Resolves with how a worker ended, after its last message; also where it could not be forked at all. */
+async function endOf(worker: Worker): Promise<string> {
+  try {
+    const [[code, signal]] = (await Promise.all([once(worker, 'exit'), once(worker, 'disconnect')])) as [
+      [number | null, string | null],
+      unknown,
+    ]
+    return `${signal ?? code}`
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
 }
