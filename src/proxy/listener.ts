@@ -50,6 +50,8 @@ export function createListener(options: ListenerOptions): Listener {
   const { listen, limits, walk } = options
   const serverOptions = {
     insecureHTTPParser: false,
+    // Node would answer by itself, without a trace in log and metrics
+    requireHostHeader: false,
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: limits.headersSeconds * 1000,
     requestTimeout: limits.requestSeconds * 1000,
@@ -107,14 +109,22 @@ export function createListener(options: ListenerOptions): Listener {
     else socket.destroy()
   }
 
-  server.on('request', (req, res) => void walk(exchangeOf(req, res, false)))
-  // decided before the client is told to go on. T-36
-  server.on('checkContinue', (req, res) => void walk(exchangeOf(req, res, true)))
-  server.on('checkExpectation', (req, res) => {
-    const { peer } = exchangeOf(req, res, false)
-    const error = new EasError('EAS_EXPECT_UNKNOWN', 'expected 100-continue or nothing')
+  const refuseHard = ({ res, peer }: Exchange, error: EasError) => {
     const outcome = unreadOutcome(malformed(sendMalformed(res, error), peer))
     options.observe({ ...outcome, code: error.code })
+  }
+  const take = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
+    const exchange = exchangeOf(req, res, expectsContinue)
+    if (namesHost(req)) void walk(exchange)
+    else refuseHard(exchange, new EasError('EAS_HOST_INVALID', 'HTTP/1.1 needs a Host'))
+  }
+
+  server.on('request', (req, res) => take(req, res, false))
+  // decided before the client is told to go on. T-36
+  server.on('checkContinue', (req, res) => take(req, res, true))
+  server.on('checkExpectation', (req, res) => {
+    const error = new EasError('EAS_EXPECT_UNKNOWN', 'expected 100-continue or nothing')
+    refuseHard(exchangeOf(req, res, false), error)
   })
   server.on('upgrade', (req, socket, head) => {
     socket.on('error', () => socket.destroy())
@@ -180,6 +190,10 @@ function malformed(status: number, clientAddress: string) {
   return { action: 'reject', reason: 'malformed-request', status, code, clientAddress } as const
 }
 
+function namesHost({ httpVersion, rawHeaders }: IncomingMessage): boolean {
+  return httpVersion !== '1.1' || rawHeaders.some((name, index) => index % 2 === 0 && /^host$/i.test(name))
+}
+
 /** The other errors are of the connection: it broke, and nothing was refused. */
 function isParserError(code: string | undefined): boolean {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' || code?.startsWith('HPE_') === true
@@ -188,6 +202,7 @@ function isParserError(code: string | undefined): boolean {
 function parserStatus(code: string | undefined): number {
   if (code === 'HPE_HEADER_OVERFLOW') return 431
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 413
   return 400
 }
 
