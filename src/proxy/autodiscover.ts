@@ -102,8 +102,7 @@ function jsonForm({ request }: Judged): DiscoveryForm {
   const values = new Map(parameters)
   const protocol = values.get('protocol')?.toLowerCase() === 'activesync' ? 'ActiveSync' : 'AutodiscoverV1'
   const redirectCount = values.get('redirectcount')
-  // a + that a server behind may take for a space
-  const email = request.userParameter?.replaceAll('+', '%2B') ?? ''
+  const email = encodeURIComponent(request.userParameter ?? '').replace('%40', '@')
   const redirects = redirectCount === undefined ? '' : `&RedirectCount=${redirectCount}`
   return {
     method: 'GET',
