@@ -12,7 +12,7 @@ import type { Logger } from '#telemetry/log.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import { act, type ActDeps } from './act.ts'
 import type { AddressBook } from './client-address.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Judged } from './exchange.ts'
 import { outcomeOf, sightingOf, unjudgedOutcome } from './observe.ts'
 import { sendMalformed, sendUnavailable } from './respond.ts'
 import { routeDecision, type BackendRouter } from './routing.ts'
@@ -39,10 +39,11 @@ export interface PipelineDeps {
 /** Walks one request from its head to its outcome; never throws. */
 export type Pipeline = (exchange: Exchange) => Promise<void>
 
-/** The six steps. Each is one call; the only catch is here. */
+/** The six steps. Each is one call; what goes wrong in any of them is caught here. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   return async function walk(exchange) {
     const policy = deps.policy()
+    let judged: Judged | undefined
     try {
       const request = parse(exchange)
       const identity = identify(request, deps.loginRules, deps.certificateOf(exchange))
@@ -50,12 +51,12 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       const decision = judge(deps, request, identity, knowledge)
       const decisionMs = performance.now() - exchange.startedMs
       const clientAddress = deps.addresses.clientAddress(exchange.peer, request.headers.forwardedFor)
-      const judged = { request, identity, ...knowledge, decision, clientAddress, decisionMs }
+      judged = { request, identity, ...knowledge, decision, clientAddress, decisionMs }
       const result = await act(deps.act, exchange, judged, () => judgeAgain(deps, request, identity))
       const outcome = outcomeOf(exchange, judged, result, policy.revision)
       deps.observe(outcome, sightingOf(outcome, judged, result, deps.now()))
     } catch (error) {
-      deps.observe(failed(deps, exchange, error, policy.revision), undefined)
+      deps.observe(failed(deps, exchange, judged, error, policy.revision), undefined)
     }
   }
 }
@@ -98,9 +99,23 @@ function judge(
   return decide(question, facts, deps.policy().value, deps.now())
 }
 
+/** No answer is a refusal: what stays open beside it would be an allow. T-54 */
+const undecided: Decision = {
+  action: 'unavailable',
+  reason: 'source-unavailable',
+  rule: 'none',
+  mode: 'enforce',
+  validUntil: Infinity,
+}
+
 /** The same question later, with the facts and the policy of then. */
 function judgeAgain(deps: PipelineDeps, request: EasRequest, identity: Identity): Decision {
-  return judge(deps, request, identity, lookUp(deps, request, identity))
+  try {
+    return judge(deps, request, identity, lookUp(deps, request, identity))
+  } catch (error) {
+    deps.log.error({ err: error }, 'an open request could not be judged again')
+    return undecided
+  }
 }
 
 /** True where `User=`, a second reading of the credential or a certificate names another known person. T-15 */
@@ -112,25 +127,27 @@ function namesAnother(deps: PipelineDeps, { user }: Facts, { otherNames }: Ident
   })
 }
 
-function failed(deps: PipelineDeps, exchange: Exchange, error: unknown, policyRevision: number): Outcome {
-  const unjudged = { clientAddress: exchange.peer, policyRevision }
-  if (error instanceof EasError) {
-    const status = sendMalformed(exchange.res, error)
-    return unjudgedOutcome(exchange, {
-      ...unjudged,
-      action: 'reject',
-      reason: 'malformed-request',
-      status,
-      code: error.code,
-    })
+function failed(
+  deps: PipelineDeps,
+  exchange: Exchange,
+  judged: Judged | undefined,
+  error: unknown,
+  policyRevision: number,
+): Outcome {
+  const told = tell(deps, exchange, error)
+  if (judged === undefined) {
+    return unjudgedOutcome(exchange, { ...told, clientAddress: exchange.peer, policyRevision })
   }
-  deps.log.error({ err: error, requestId: exchange.requestId }, 'a request failed by a fault of easgate')
-  const status = sendUnavailable(exchange.res)
-  return unjudgedOutcome(exchange, {
-    ...unjudged,
-    action: 'unavailable',
-    reason: 'source-unavailable',
-    status,
-    code: undefined,
-  })
+  return { ...outcomeOf(exchange, judged, told, policyRevision), code: told.code }
+}
+
+/** Answers what could not be acted upon: the client's fault by its code, ours by a 503. */
+function tell({ log }: PipelineDeps, { res, requestId }: Exchange, error: unknown) {
+  if (error instanceof EasError) {
+    const status = sendMalformed(res, error)
+    return { action: 'reject', reason: 'malformed-request', status, code: error.code } as const
+  }
+  log.error({ err: error, requestId }, 'a request failed by a fault of easgate')
+  const status = sendUnavailable(res)
+  return { action: 'unavailable', reason: 'source-unavailable', status, code: undefined } as const
 }
