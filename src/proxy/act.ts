@@ -33,7 +33,7 @@ export async function act(
         ? deps.passthrough(exchange, judged)
         : { status: sendNotFound(exchange.res) }
     case 'browser':
-      return { status: sendBrowser(deps, exchange) }
+      return sendBrowser(deps, exchange)
     case 'enroll':
       return deps.enroll(exchange, judged)
     case 'autodiscover-json':
@@ -43,17 +43,18 @@ export async function act(
     case 'autodiscover-xml':
   }
   if (request.credentials.kind === 'probe') return relayChallenges(deps.refuse, exchange, judged)
-  const reportOnly = isRefusal(decision.action) && decision.mode !== 'enforce'
-  if (isRefusal(decision.action) && !reportOnly && !provisionMayPass(judged)) {
-    return refuse(deps.refuse, exchange, judged)
-  }
+  const refused = isRefusal(decision.action)
+  const reportOnly = refused && decision.mode !== 'enforce'
+  const mayBringWipe = provisionMayPass(judged)
+  if (refused && !reportOnly && !mayBringWipe) return refuse(deps.refuse, exchange, judged)
   const result =
     request.kind === 'autodiscover-xml'
       ? await deps.autodiscover(exchange, judged)
-      : await forwardCommand(deps.forward, exchange, judged, decideAgain)
+      : await forwardCommand(deps.forward, exchange, judged, mayBringWipe ? undefined : decideAgain)
   return reportOnly ? { ...result, reportOnly } : result
 }
 
-function sendBrowser({ enrollmentUrl }: ActDeps, { res }: Exchange): number {
-  return enrollmentUrl === undefined ? sendNotFound(res) : sendRedirect(res, enrollmentUrl)
+function sendBrowser({ enrollmentUrl }: ActDeps, { res }: Exchange): ActResult {
+  if (enrollmentUrl === undefined) return { status: sendNotFound(res), action: 'reject' }
+  return { status: sendRedirect(res, enrollmentUrl) }
 }

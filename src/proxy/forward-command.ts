@@ -4,22 +4,18 @@ import { heartbeatSeconds } from '#eas/heartbeat.ts'
 import { easPath } from '#eas/route.ts'
 import type { Decision } from '#policy/decide.ts'
 import { takeBody, type BodyLimits, type ForwardBody } from './body.ts'
-import type { AddressBook } from './client-address.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
 import { forward, type Forwarding, type ForwardRequest, type ForwardResult } from './forward.ts'
+import { forwardedHeaders, type PublicSide } from './forwarded-headers.ts'
 import type { OpenRequest, Parked } from './parked.ts'
 import { sendMoved, sendRevocation, sendUnavailable } from './respond.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /** What the allow path needs; one value for the life of a worker. */
-export interface ForwardDeps {
+export interface ForwardDeps extends PublicSide {
   readonly upstreams: Upstreams
   readonly parked: Parked
-  readonly addresses: AddressBook
   readonly limits: BodyLimits & { readonly upstreamSeconds: number }
-  /** Origin under which phones reach us. */
-  readonly publicUrl: () => string
-  readonly secure: boolean
 }
 
 /** A Ping or hanging Sync may take its heartbeat and this. */
@@ -28,21 +24,23 @@ const slackSeconds = 120
 const unknownHeartbeatSeconds = 3660
 
 /**
- * Sends an allowed command (or OPTIONS, bare) to the backend. It stands in the parked register from this tick on, so
- * that a change of facts ends it wherever it is.
+ * Sends a command (or OPTIONS, bare) to the backend. It stands in the parked register from this tick on, so that a
+ * change of facts ends it wherever it is.
+ * @param decideAgain undefined where no change may end it: a Provision that may bring a wipe
  */
 export async function forwardCommand(
   deps: ForwardDeps,
   exchange: Exchange,
   judged: Judged,
-  decideAgain: () => Decision,
+  decideAgain: (() => Decision) | undefined,
 ): Promise<ActResult & { readonly information?: DeviceInformation }> {
   const { res } = exchange
+  const revocation = Promise.withResolvers<undefined>()
   let revoked: Decision | undefined
   let forwarding: Forwarding | undefined
   // what a body that is still being read asks for is not known
   let hangs = false
-  const open: OpenRequest = {
+  const open: OpenRequest | undefined = decideAgain && {
     user: judged.user,
     deviceKey: judged.identity.deviceKey,
     validUntil: judged.decision.validUntil,
@@ -52,15 +50,18 @@ export async function forwardCommand(
       forwarding?.abandon()
       if (res.headersSent) res.destroy()
       else sendRevocation(res, judged.request, decision.action, hangs)
+      revocation.resolve(undefined)
     },
   }
-  deps.parked.enter(open)
+  if (open !== undefined) deps.parked.enter(open)
   try {
     let information: DeviceInformation | undefined
-    const body = await bodyOf(deps, exchange, judged, (bytes) => {
+    const look = (bytes: Buffer) => {
       information = readDeviceInformation(bytes)
-    })
-    if (revoked === undefined) {
+    }
+    // nobody reads on behind an answer: a body that is awaited then would never end
+    const body = await Promise.race([bodyOf(deps, exchange, judged, look), revocation.promise])
+    if (body !== undefined && revoked === undefined) {
       const request = upstreamRequest(deps, exchange, judged, body)
       hangs = request.parks && body.kind === 'whole'
       forwarding = forward(deps.upstreams, request, res)
@@ -72,7 +73,7 @@ export async function forwardCommand(
     const settled = settle(deps, exchange, result)
     return information === undefined ? settled : { ...settled, information }
   } finally {
-    deps.parked.leave(open)
+    if (open !== undefined) deps.parked.leave(open)
   }
 }
 
@@ -103,14 +104,7 @@ function upstreamRequest(
     user,
     method: request.kind === 'options' ? 'OPTIONS' : 'POST',
     path: request.kind === 'options' || request.query === undefined ? easPath : `${easPath}?${request.query}`,
-    headers: [
-      ...headers.forwarded,
-      'X-Forwarded-For',
-      deps.addresses.forwardedFor(peer, headers.forwardedFor),
-      'X-Forwarded-Proto',
-      deps.secure ? 'https' : 'http',
-      ...(headers.host === undefined ? [] : ['X-Forwarded-Host', headers.host]),
-    ],
+    headers: [...headers.forwarded, ...forwardedHeaders(deps, peer, headers.forwardedFor)],
     body,
     parks: parksFor !== undefined,
     answerTimeoutMs: (parksFor ?? deps.limits.upstreamSeconds) * 1000,

@@ -81,8 +81,8 @@ export async function relayChallenges(
  * Provision of a refused pair reaches Exchange only where a wipe may wait there for it: the pair was served mail
  * before, or its record says so. design.md, What a refused device gets
  */
-export function provisionMayPass({ request, facts }: Judged): boolean {
-  return request.command === 'Provision' && mayHoldMail(facts)
+export function provisionMayPass({ request, facts, decision }: Judged): boolean {
+  return request.command === 'Provision' && decision.action !== 'reject' && mayHoldMail(facts)
 }
 
 function mayHoldMail({ history, device }: Facts): boolean {
