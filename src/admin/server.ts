@@ -70,6 +70,8 @@ async function answer(options: AdminOptions, req: IncomingMessage, res: ServerRe
     const problem = problemOf(error)
     if (problem.status >= 500) options.log.error({ err: error }, 'an admin request failed')
     send(res, problem.status, 'application/problem+json', `${JSON.stringify(problem)}\n`)
+    // what is left of the body would stand before the next request
+    req.resume()
   }
 }
 
@@ -136,7 +138,7 @@ async function readJson(req: IncomingMessage): Promise<unknown> {
 async function readBody(req: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
-  // the socket stays, so that a body that is too large can be answered; Node drains the rest
+  // the socket stays, so that a body that is too large can be answered
   for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length
     if (length > maxBodyBytes) {
