@@ -61,17 +61,22 @@ export function passUpgrade(
   proxy.once('proxyReqWs', (upstreamReq) => {
     proxyReq = upstreamReq
     upstreamReq.setTimeout(answerTimeoutMs, () => upstreamReq.destroy())
+    // nobody reads the socket yet, so that its end alone closes nothing
+    const leave = () => socket.destroy()
+    socket.once('end', leave)
     socket.once('close', () => {
       upstreamReq.destroy()
       settle({ status: 499, server })
     })
     upstreamReq.once('upgrade', (answer, upstreamSocket: Socket) => {
+      socket.off('end', leave)
       answer.headers = { ...answerHeaders(answer.rawHeaders), connection: 'Upgrade', upgrade: 'websocket' }
       socket.once('close', () => upstreamSocket.destroy())
       upstreamSocket.once('close', endClient)
       settle({ status: 101, server })
     })
     upstreamReq.once('response', (answer) => {
+      socket.off('end', leave)
       answer.headers = { ...answerHeaders(answer.rawHeaders), connection: 'close' }
       answer.once('close', endClient)
       settle({ status: answer.statusCode ?? 502, server })
