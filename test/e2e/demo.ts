@@ -103,5 +103,5 @@ function inboxOf(root: WbxmlElement | undefined): string {
 
 /** Resolves once a request is parked: nothing tells of it but the metric. */
 async function parked(node: NodeProcess): Promise<void> {
-  while (!(await node.admin('GET', '/metrics')).text.includes('easgate_parked_requests 1\n')) await undefined
+  while (!(await node.admin('GET', '/metrics')).text.includes('easgate_parked_requests 1\n'));
 }
