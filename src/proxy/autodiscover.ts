@@ -10,8 +10,7 @@ import { takeBody } from './body.ts'
 import { passableChallenges } from './challenges.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
 import { forwardedHeaders, type PublicSide } from './forwarded-headers.ts'
-import { sendChallenges, sendUnavailable } from './respond.ts'
-import { sendAnswer } from './send-answer.ts'
+import { send, sendChallenges, sendUnavailable } from './respond.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /** `publicUrl` is what the answers name. */
@@ -151,9 +150,9 @@ function answer(res: ServerResponse, form: DiscoveryForm, result: AskResult, pub
   if ((status >= 300 && status < 400) || status === 451) {
     return { ...told, ...unavailable, status: sendUnavailable(res) }
   }
-  if (status >= 400) return { ...told, status: sendAnswer(res, { status, headers: [], body: '' }) }
+  if (status >= 400) return { ...told, status: send(res, status, [], Buffer.alloc(0)) }
   const text = status === 200 ? decodeUtf8(result.body) : undefined
   const body = text === undefined ? undefined : form.rewrite(text, publicUrl)
   if (body === undefined) return { ...told, ...unavailable, status: sendUnavailable(res, 502) }
-  return { ...told, status: sendAnswer(res, { status, headers: ['Content-Type', form.answerType], body }) }
+  return { ...told, status: send(res, status, ['Content-Type', form.answerType], Buffer.from(body)) }
 }

@@ -138,7 +138,8 @@ function sendEmpty(res: ServerResponse, status: number, headers: readonly string
   return send(res, status, headers, noBytes)
 }
 
-function send(res: ServerResponse, status: number, headers: readonly string[], body: Buffer): number {
+/** A whole answer, with its headers as name, value, ...; the routes beside EAS send theirs by it too. */
+export function send(res: ServerResponse, status: number, headers: readonly string[], body: Buffer): number {
   if (res.headersSent || res.destroyed) {
     res.destroy()
     return status

@@ -17,10 +17,14 @@ void t.test('serves the enrolment page to anybody, and closes what is beside it'
   t.match(page.header('content-security-policy'), "default-src 'none'")
   t.match(await proxy.outcome(0), { action: 'allow', status: 200 })
 
-  client.write('POST /easgate/enroll HTTP/1.1\r\nHost: mail.example.com\r\nContent-Length: 0\r\n\r\n')
-  const refused = await client.answer()
+  const sender = await wireClient(t, proxy.port)
+  sender.write(
+    'POST /easgate/enroll HTTP/1.1\r\nHost: mail.example.com\r\nContent-Length: 1000000\r\n\r\nabc',
+  )
+  const refused = await sender.answer()
   t.equal(refused.status, 405)
   t.equal(refused.header('allow'), 'GET, HEAD')
+  t.equal(refused.header('connection'), 'close', 'its body is not awaited')
   t.match(await proxy.outcome(1), { action: 'reject', reason: 'route-closed', status: 405 })
 
   client.write('GET /easgate/enroll/x HTTP/1.1\r\nHost: mail.example.com\r\n\r\n')
