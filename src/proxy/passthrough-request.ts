@@ -7,6 +7,9 @@ import { sendUnavailable } from './respond.ts'
 
 const unavailable = { action: 'unavailable', reason: 'upstream-unavailable' } as const
 
+/** Interim answers (1xx) that a server may send before its answer. T-41 */
+const maxInterim = 16
+
 /**
  * One request of a passthrough route, and its answer. What http-proxy-3 leaves open is closed here: an answer that
  * breaks off, an unasked 101, odd statuses, a body that turns out too large.
@@ -26,6 +29,7 @@ export function passRequest(
     let answered = false
     let settled = false
     let timedOut = false
+    let interim = 0
     let upstreamMs: number | undefined
 
     const settle = (result: ActResult) => {
@@ -54,6 +58,9 @@ export function passRequest(
     proxy.once('proxyReq', (request) => {
       proxyReq = request
       request.once('timeout', () => (timedOut = true))
+      request.on('information', () => {
+        if (++interim > maxInterim) request.destroy()
+      })
       // an unasked 101 ends without an error and without an answer. T-37
       request.once('close', () => fail(new Error('the server ended without an answer')))
     })

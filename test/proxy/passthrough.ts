@@ -283,6 +283,7 @@ void t.test('answers 502 where the backend gives no answer that is one, T-37, T-
     ['nothing', undefined],
     ['no HTTP', 'SSH-2.0-x\r\n\r\n'],
     ['an unasked 101', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nraw'],
+    ['1xx without end', 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n'.repeat(1000)],
     ['a status of 99', 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n'],
     ['a status of 600', 'HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n'],
     ['two framings', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
