@@ -4,7 +4,7 @@ import { command, requestBytes, send, wbxml } from '../support/eas-request.ts'
 import { wireClient, type WireClient } from '../support/http-answer.ts'
 import { recordingUpstream, usualAnswer, usualReply, type Reply } from '../support/recording-upstream.ts'
 import { el } from '../support/simulated-phone.ts'
-import { testProxy, type TestProxy, type TestProxySettings } from '../support/test-proxy.ts'
+import { testProxy, type TestProxySettings } from '../support/test-proxy.ts'
 
 async function before(t: Test, reply: Reply, settings: Partial<TestProxySettings> = {}) {
   const upstream = await recordingUpstream(t, reply)
@@ -138,22 +138,13 @@ void t.test('facts that change while the body is still read end it before a byte
       body: 'half',
     }),
   )
-  await whenOpen(proxy, 1)
+  await proxy.whenOpen(1)
   await proxy.know(revoked)
   t.strictSame(await hexOf(client), [200, '03016a00454e03313239000101'], 'what it asked for is not known yet')
   client.write('-whole')
   t.match(await proxy.outcome(0), { ...blocked, status: 200 })
   t.equal(upstream.requests.length, 0)
 })
-
-/** Resolves once so many requests are open. */
-async function whenOpen({ metrics }: TestProxy, count: number): Promise<void> {
-  for (;;) {
-    const { values } = await metrics.parkedRequests.get()
-    if (values[0]?.value === count) return
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
 
 void t.test('a policy that refuses now ends what it allowed, and one that reports does not', async (t) => {
   const { upstream, proxy } = await before(t, () => undefined, {
@@ -164,7 +155,7 @@ void t.test('a policy that refuses now ends what it allowed, and one that report
   client.write(requestBytes({ query: command('Ping') }))
   const { gone } = await upstream.request(0)
   proxy.setPolicy({ conditionalAccess: { onPremises: { mode: 'report-only' } } })
-  await whenOpen(proxy, 1)
+  await proxy.whenOpen(1)
   proxy.setPolicy({})
   t.equal((await client.answer()).body.toString('hex'), '03016a00000d45470337000101')
   await gone
@@ -198,7 +189,7 @@ void t.test('an answered request leaves the register', async (t) => {
   const answer = await send(t, proxy, { query: command('Sync') })
   t.ok(answer.body.equals(usualAnswer))
   await proxy.outcome(0)
-  await whenOpen(proxy, 0)
+  await proxy.whenOpen(0)
   await proxy.know(revoked)
   t.equal((await proxy.metrics.revocations.get()).values[0]?.value, 0)
 })

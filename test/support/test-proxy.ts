@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { configSchema, type Config } from '#config/schema.ts'
 import { createLookup, type Lookup } from '#directory/lookup.ts'
@@ -26,6 +27,8 @@ export interface TestProxy {
   /** Writes facts as a source would; the proxy has heard of them when this resolves. */
   readonly know: (...records: readonly FactsRecord[]) => Promise<void>
   readonly setPolicy: (policy: unknown) => void
+  /** Resolves once so many requests are allowed and not answered yet. */
+  readonly whenOpen: (count: number) => Promise<void>
   /** Lines of the log that are no access log. */
   readonly faults: () => readonly Readonly<Record<string, unknown>>[]
 }
@@ -111,6 +114,9 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
     store,
     know: async (...records) => void (await store.upsert('file', records)),
     setPolicy: (next) => proxy.setPolicy({ value: policySchema.parse(next), revision: ++revision }),
+    whenOpen: async (count) => {
+      while ((await metrics.parkedRequests.get()).values[0]?.value !== count) await nextTurn()
+    },
     faults: () => lines.filter(({ msg }) => msg !== 'request'),
   }
 }
