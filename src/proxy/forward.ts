@@ -220,7 +220,9 @@ class Attempt implements Dispatcher.DispatchHandler {
     const server = this.#server
     const { body } = this.#request
     const bodyError = body.kind === 'stream' ? body.stream.errored : null
-    if (this.#abandoned || (bodyError !== null && !(bodyError instanceof EasError))) {
+    // who ends the pools at the end of the process ends every request
+    const endedByUs = this.#abandoned || error instanceof errors.ClientDestroyedError
+    if (endedByUs || (bodyError !== null && !(bodyError instanceof EasError))) {
       this.#resolve({ kind: 'abandoned', server, status: this.#status })
     } else if (this.#status !== undefined) {
       // the client must not take half an answer for a whole one

@@ -29,6 +29,8 @@ export interface TestProxy {
   readonly setPolicy: (policy: unknown) => void
   /** Resolves once so many requests are allowed and not answered yet. */
   readonly whenOpen: (count: number) => Promise<void>
+  /** The whole log. */
+  readonly lines: readonly Readonly<Record<string, unknown>>[]
   /** Lines of the log that are no access log. */
   readonly faults: () => readonly Readonly<Record<string, unknown>>[]
 }
@@ -117,6 +119,7 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
     whenOpen: async (count) => {
       while ((await metrics.parkedRequests.get()).values[0]?.value !== count) await nextTurn()
     },
+    lines,
     faults: () => lines.filter(({ msg }) => msg !== 'request'),
   }
 }

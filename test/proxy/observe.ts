@@ -1,0 +1,114 @@
+import t from 'tap'
+import { parseRequest } from '#eas/parse.ts'
+import type { ActResult, Judged } from '#proxy/exchange.ts'
+import { nextRequestId } from '#proxy/exchange.ts'
+import { knownPlatform, outcomeOf, sightingOf } from '#proxy/observe.ts'
+import { refusingUrls } from '../support/recording-upstream.ts'
+import { testUpstreams } from '../support/test-upstreams.ts'
+
+const { backend } = testUpstreams(t, [refusingUrls[0]])
+
+/** An allowed Sync of alice's phone, with what differs from it. */
+function judgedAs(differences: Partial<Judged> = {}): Judged {
+  const request = parseRequest({
+    method: 'POST',
+    target: '/Microsoft-Server-ActiveSync?Cmd=Sync&DeviceId=Phone1&DeviceType=iPhone',
+    httpVersion: '1.1',
+    rawHeaders: [],
+  })
+  return {
+    request,
+    identity: { names: ['alice@example.com'], otherNames: [], deviceKey: 'phone1', claims: {} },
+    facts: {
+      otherOwner: false,
+      userHasEnrolledDevice: true,
+      sourcesComplete: true,
+      history: { allowedBefore: false },
+      revision: 7,
+    },
+    client: {
+      platform: 'iOS',
+      osVersion: '17.5',
+      model: 'unknown',
+      client: 'Apple Mail',
+      contradiction: false,
+    },
+    user: 'alice@example.com',
+    backend,
+    decision: {
+      action: 'allow',
+      reason: 'compliant',
+      rule: 'compliance',
+      mode: 'enforce',
+      validUntil: Infinity,
+    },
+    clientAddress: '192.0.2.1',
+    decisionMs: 1,
+    ...differences,
+  }
+}
+
+const proved: ActResult = { status: 200, proved: true }
+
+function sighted(judged: Judged, result: ActResult) {
+  const exchange = { requestId: 'x', startedMs: performance.now() }
+  const outcome = outcomeOf(exchange as Parameters<typeof outcomeOf>[0], judged, result, 1)
+  return sightingOf(outcome, judged, result, 1000)
+}
+
+void t.test('a pair is seen only where its credential was proved (T-56)', async (t) => {
+  t.match(sighted(judgedAs(), proved), { deviceId: 'Phone1', deviceKey: 'phone1', at: 1000 })
+  t.equal(sighted(judgedAs(), { status: 200 }), undefined)
+  t.equal(sighted(judgedAs(), { status: 401, proved: false }), undefined)
+})
+
+void t.test('what names no device or user is no pair', async (t) => {
+  const options = parseRequest({
+    method: 'OPTIONS',
+    target: '/Microsoft-Server-ActiveSync',
+    httpVersion: '1.1',
+    rawHeaders: [],
+  })
+  t.equal(sighted(judgedAs({ request: options }), proved), undefined)
+  t.equal(sighted(judgedAs({ user: '' }), proved), undefined)
+  const { identity } = judgedAs()
+  t.equal(sighted(judgedAs({ identity: { ...identity, deviceKey: undefined } }), proved), undefined)
+})
+
+function allowed(judged: Judged, result: ActResult): boolean | undefined {
+  return sighted(judged, result)?.allowed
+}
+
+void t.test('only a whole success of Exchange counts as mail', async (t) => {
+  const refused = { ...judgedAs().decision, action: 'block', reason: 'noncompliant' } as const
+  t.equal(allowed(judgedAs(), proved), true)
+  t.equal(allowed(judgedAs(), { ...proved, status: 503 }), false)
+  t.equal(allowed(judgedAs({ decision: refused }), proved), false, 'our own 200 is a refusal')
+  t.equal(allowed(judgedAs({ decision: refused }), { ...proved, reportOnly: true }), true)
+  const cut = { ...proved, action: 'unavailable', reason: 'upstream-unavailable' } as const
+  t.equal(allowed(judgedAs(), cut), false)
+})
+
+void t.test('what became of it stands before what was decided', async (t) => {
+  const result = { status: 503, action: 'unavailable', reason: 'upstream-unavailable' } as const
+  const exchange = { requestId: 'x', startedMs: performance.now() }
+  t.match(outcomeOf(exchange as Parameters<typeof outcomeOf>[0], judgedAs(), result, 3), {
+    action: 'unavailable',
+    reason: 'upstream-unavailable',
+    rule: 'compliance',
+    policyRevision: 3,
+    factsRevision: 7,
+  })
+})
+
+void t.test('a metric gets no word for a platform but those of the list (T-51)', async (t) => {
+  t.equal(knownPlatform('Android', 'iOS'), 'Android', 'the MDM beats the claim')
+  t.equal(knownPlatform('AndroidForWork', 'Android'), 'Android')
+  t.equal(knownPlatform('__proto__', 'iOS'), 'iOS')
+  t.equal(knownPlatform(undefined, 'unknown'), 'unknown')
+})
+
+void t.test('no two requests have one id', async (t) => {
+  const ids = Array.from({ length: 1000 }, () => nextRequestId())
+  t.equal(new Set(ids).size, 1000)
+})
