@@ -127,7 +127,7 @@ export function createPassthrough(deps: PassthroughDeps): Passthrough {
       const line = lines.lineOf(socket, clientAddress)
       upgraded.add(socket)
       socket.once('close', () => upgraded.delete(socket))
-      req.headers = line === undefined ? {} : upstreamHeaders(req, line, peer, headers)
+      if (line !== undefined) req.headers = upstreamHeaders(req, line, peer, headers)
       const passage = line === undefined ? undefined : passageOf(line)
       passUpgrade(passage, req, socket, head, (result) =>
         settled({ ...result, backend: backend.name, clientAddress }),

@@ -3,6 +3,7 @@ import { wireClient } from '../support/http-answer.ts'
 import { proxyRows } from '../support/proxy-rows.ts'
 import { recordingUpstream } from '../support/recording-upstream.ts'
 import { goodRequest, testProxy } from '../support/test-proxy.ts'
+import { untilEnd } from '../support/wire-end.ts'
 
 /** A request that is refused hard. */
 interface RefusedRow {
@@ -48,16 +49,10 @@ void t.test('refuses hard what has two framings, T-24, T-31 to T-37, T-42, T-43,
 /** Every status line on a connection that the other side ends. */
 async function answersTo(t: Test, port: number, bytes: string): Promise<string[]> {
   const client = await wireClient(t, port)
-  const received: Buffer[] = []
-  client.socket.on('data', (chunk: Buffer) => received.push(chunk))
+  const all = untilEnd(client)
   const written = bytes.replaceAll(/\{(\d+):([^}]*)\}/g, (_, times: string, text: string) =>
     text.repeat(Number(times)),
   )
   client.write(Buffer.from(written, 'latin1'))
-  await client.ended
-  return (
-    Buffer.concat(received)
-      .toString('latin1')
-      .match(/^HTTP\/.*$/gm) ?? []
-  )
+  return (await all).match(/^HTTP\/.*$/gm) ?? []
 }

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { wireClient } from '../support/http-answer.ts'
 import { recordingUpstream, usualAnswer } from '../support/recording-upstream.ts'
 import { goodRequest, testProxy, type TestProxy } from '../support/test-proxy.ts'
+import { untilEnd } from '../support/wire-end.ts'
 
 async function isServed(t: Test, { port }: TestProxy): Promise<void> {
   const client = await wireClient(t, port)
@@ -13,14 +14,6 @@ async function isServed(t: Test, { port }: TestProxy): Promise<void> {
 
 function expecting(request: string): string {
   return request.replace('Content-Length', 'Expect: 100-continue\r\nContent-Length')
-}
-
-/** All bytes until the other side ends. */
-async function allOf(client: Awaited<ReturnType<typeof wireClient>>): Promise<string> {
-  const received: Buffer[] = []
-  client.socket.on('data', (chunk: Buffer) => received.push(chunk))
-  await client.ended
-  return Buffer.concat(received).toString('latin1')
 }
 
 async function malformedCount({ metrics }: TestProxy): Promise<number> {
@@ -38,7 +31,7 @@ void t.test('counts and logs what never became a request, once a connection', as
   t.equal(answer.header('connection'), 'close')
   client.write('MORE NONSENSE\r\n\r\n')
   client.socket.end()
-  t.equal(await allOf(client), '', 'nothing more is answered')
+  t.equal(await untilEnd(client), '', 'nothing more is answered')
   t.equal(proxy.outcomes.length, 1)
   t.match(proxy.outcomes[0], { status: 400, clientAddress: '127.0.0.1', rule: 'none', command: 'none' })
   t.equal(await malformedCount(proxy), 1)
@@ -59,7 +52,7 @@ void t.test(
     t.equal((await client.answer()).body.toString(), 'SLOW')
     t.equal((await client.answer()).body.toString(), 'FAST')
     client.write(`${goodRequest('SLOW')}extra bytes\r\n\r\n`)
-    t.notMatch(await allOf(client), '400', 'no refusal that would be read as the answer')
+    t.notMatch(await untilEnd(client), '400', 'no refusal that would be read as the answer')
 
     const other = await wireClient(t, proxy.port)
     other.write(goodRequest('FAST'))
@@ -88,7 +81,7 @@ void t.test('never tells anybody to send a body that is refused anyway, T-36', a
       .replace('/Microsoft-Server-ActiveSync', '/EWS')
       .replace(/abc$/, ''),
   )
-  t.match(await allOf(closed), /^HTTP\/1\.1 404 /)
+  t.match(await untilEnd(closed), /^HTTP\/1\.1 404 /)
   t.equal(upstream.requests.length, 1)
 })
 
@@ -109,7 +102,7 @@ void t.test('never reads the rest of a refused body as a request, T-36', async (
   const large = await wireClient(t, proxy.port)
   large.write(goodRequest().replace('Content-Length: 0', 'Content-Length: 300000000'))
   large.write(goodRequest('SMUGGLED'))
-  t.match(await allOf(large), /^HTTP\/1\.1 413 [^]*\r\n\r\nEAS_BODY_TOO_LARGE[^]*$/)
+  t.match(await untilEnd(large), /^HTTP\/1\.1 413 [^]*\r\n\r\nEAS_BODY_TOO_LARGE[^]*$/)
   t.notOk(upstream.requests.some(({ url }) => url.includes('SMUGGLED')))
   await isServed(t, proxy)
 })
@@ -240,7 +233,7 @@ void t.test(
       slowHead.write('s')
       slowBody.write('x')
     }, 100)
-    const answers = Promise.all([silent, slowHead, slowBody].map(allOf))
+    const answers = Promise.all([silent, slowHead, slowBody].map(untilEnd))
     await isServed(t, proxy)
     const [toSilent = '', toSlowHead = '', toSlowBody = ''] = await answers
     clearInterval(dripping)

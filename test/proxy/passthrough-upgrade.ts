@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { wireClient, type WireClient } from '../support/http-answer.ts'
 import { rawUpstream, refusingUrls } from '../support/recording-upstream.ts'
 import { testProxy, type TestProxySettings } from '../support/test-proxy.ts'
+import { untilEnd } from '../support/wire-end.ts'
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ=='
 const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
@@ -78,14 +79,6 @@ async function opened(t: Test, answer: string, settings: Partial<TestProxySettin
 async function nextText(socket: Socket): Promise<string> {
   const [chunk] = (await once(socket, 'data')) as [Buffer]
   return chunk.toString()
-}
-
-/** All bytes until the other side ends. */
-async function allOf(client: WireClient): Promise<string> {
-  const received: Buffer[] = []
-  client.socket.on('data', (chunk: Buffer) => received.push(chunk))
-  await client.ended
-  return Buffer.concat(received).toString('latin1')
 }
 
 void t.test('upgrades a websocket of a listed route, and carries bytes both ways', async (t) => {
@@ -186,7 +179,7 @@ void t.test('relays a refusal of the backend, and ends the connection', async (t
   const { proxy } = await opened(t, refusal)
   const client = await wireClient(t, proxy.port)
   client.write(`${upgrade()}GET /ecp HTTP/1.1\r\nHost: a\r\n\r\n`)
-  const answer = await allOf(client)
+  const answer = await untilEnd(client)
   t.match(answer, /^HTTP\/1\.1 403 Forbidden\r\n[^]*\r\n\r\nno$/)
   t.notMatch(answer, 'EX2')
   t.match(await proxy.outcome(0), { status: 403 })
@@ -206,7 +199,7 @@ void t.test('ends the client where the backend gives no whole answer', async (t)
     const client = await wireClient(t, proxy.port)
     client.write(upgrade())
     const socket = await backend.socket(0)
-    const all = allOf(client)
+    const all = untilEnd(client)
     await delay(20)
     socket.destroy()
     t.match(await all, begin.startsWith('HTTP') ? /^HTTP\/1\.1 403 [^]*no$/ : /^HTTP\/1\.1 502 /)
@@ -219,13 +212,13 @@ void t.test('answers 503 where nobody listens, and 502 where nobody answers', as
   for (const server of [true, true, false]) {
     const client = await wireClient(t, none.port)
     client.write(upgrade())
-    t.match(await allOf(client), /^HTTP\/1\.1 503 /)
+    t.match(await untilEnd(client), /^HTTP\/1\.1 503 /)
     t.equal(none.outcomes.at(-1)?.server !== undefined, server)
   }
   const { proxy } = await opened(t, '', { limits: { upstreamSeconds: 1 } })
   const client = await wireClient(t, proxy.port)
   client.write(upgrade())
-  t.match(await allOf(client), /^HTTP\/1\.1 502 /)
+  t.match(await untilEnd(client), /^HTTP\/1\.1 502 /)
 })
 
 void t.test('refuses every other upgrade, T-37', async (t) => {
@@ -249,7 +242,7 @@ void t.test('refuses every other upgrade, T-37', async (t) => {
   for (const [index, bytes] of requests.entries()) {
     const client = await wireClient(t, proxy.port)
     client.write(bytes)
-    t.match(await allOf(client), /^HTTP\/1\.1 40[05] /, bytes.split('\r\n', 1).join())
+    t.match(await untilEnd(client), /^HTTP\/1\.1 40[05] /, bytes.split('\r\n', 1).join())
     t.match(await proxy.outcome(index), { reason: 'malformed-request', action: 'reject' })
   }
   t.strictSame(backend.heads, [])
