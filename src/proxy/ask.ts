@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { errors } from 'undici'
 import type { Backend, Server, Upstreams } from './upstreams.ts'
 
 /** A question whose answer is read whole before anything is told to the client. */
@@ -58,7 +59,7 @@ function askServer(server: Server, question: Question, signal: AbortSignal): Pro
   let answerHeaders: IncomingHttpHeaders = {}
   let length = 0
   const chunks: Buffer[] = []
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     server.pool.dispatch(
       {
         method,
@@ -91,11 +92,13 @@ function askServer(server: Server, question: Question, signal: AbortSignal): Pro
           resolve({ kind: 'answered', server, status, headers: answerHeaders, body: whole, upstreamMs })
         },
         onResponseError(_controller, error) {
-          if (!started) resolve({ kind: 'dial-failed', error })
-          else {
+          if (started) {
             const timedOut = 'code' in error && error.code === 'UND_ERR_HEADERS_TIMEOUT'
             resolve({ kind: 'failed', server, timedOut })
-          }
+          } else if (error instanceof errors.InvalidArgumentError) {
+            // a request that undici does not take is a fault of ours, not of the server
+            reject(error)
+          } else resolve({ kind: 'dial-failed', error })
         },
       },
     )
