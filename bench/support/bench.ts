@@ -3,9 +3,8 @@ export interface Effort {
   readonly rounds: number
   /** Requests before the first round, so that all code is compiled. */
   readonly warmUpRequests: number
-  /** Least of one run: both hold. */
-  readonly requests: number
-  readonly seconds: number
+  /** About how long one run takes; as many requests as that are sent in each. */
+  readonly runSeconds: number
 }
 
 /** What every bench is handed. */
@@ -19,10 +18,10 @@ export interface BenchContext {
   readonly say: (line: string) => void
 }
 
-/** A figure with the most that it should be; without one it is only told. */
+/** How one subject compares with another in each round, and the most that the median should be; without it, it is only told. */
 export interface Ratio {
   readonly name: string
-  readonly value: number
+  readonly ofRounds: readonly number[]
   readonly aim?: number
 }
 

@@ -27,8 +27,9 @@ export interface Run {
 }
 
 /**
- * Warms every subject up, then runs them one after the other, in the opposite order in every second round: what else
- * the machine does meets all of them. Gives the runs by the subject's name.
+ * Warms every subject up, then runs them one after the other, in the opposite order in every second round. A shared
+ * machine's speed changes by half from one second to the next: short runs side by side, and many of them, meet the same
+ * machine; long ones do not. Gives the runs by the subject's name.
  */
 export async function measureInRounds(
   { effort, say }: Pick<BenchContext, 'effort' | 'say'>,
@@ -38,16 +39,18 @@ export async function measureInRounds(
   for (const subject of subjects) {
     const { report } = await run(subject, effort.warmUpRequests)
     const rate = report.answered / report.seconds
-    amounts.set(subject, Math.max(effort.requests, Math.ceil(rate * effort.seconds)))
+    amounts.set(subject, Math.ceil(rate * effort.runSeconds))
     say(`warmed up: ${subject.name}, ${rate.toFixed(0)} requests/s`)
   }
   const runs = new Map<string, Run[]>(subjects.map(({ name }) => [name, []]))
   for (let round = 1; round <= effort.rounds; round++) {
+    const told: string[] = []
     for (const subject of round % 2 === 1 ? subjects : subjects.toReversed()) {
-      const result = await run(subject, amounts.get(subject) ?? effort.requests)
+      const result = await run(subject, amounts.get(subject) ?? effort.warmUpRequests)
       runs.get(subject.name)?.push(result)
-      say(`round ${round}: ${subject.name}, ${result.cpu.toFixed(1)} us of CPU a request`)
+      told.push(`${subject.name} ${result.cpu.toFixed(1)}`)
     }
+    say(`round ${round} of ${effort.rounds}, us of CPU a request: ${told.join('; ')}`)
   }
   return runs
 }
@@ -74,12 +77,4 @@ async function run(subject: Subject, amount: number): Promise<Run> {
 
 function cpuOf(pids: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMicroseconds(pid)]))
-}
-
-/** The middle of an odd number of values, else the mean of the two in the middle. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const low = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN
-  const high = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-  return (low + high) / 2
 }

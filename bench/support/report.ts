@@ -1,4 +1,5 @@
 import type { Ratio, Section } from './bench.ts'
+import { median, quantile } from './statistics.ts'
 
 /** The report as Markdown. */
 export function reportOf(
@@ -14,13 +15,19 @@ export function reportOf(
 }
 
 function sectionText({ title, text, columns, rows, ratios }: Section): string {
-  const ratioTable = table(['Ratio', 'Figure', 'Aim', 'Verdict'], ratios.map(ratioRow))
+  const ratioTable = table(
+    ['Ratio, round by round', 'Median', 'Middle half', 'Aim', 'Verdict'],
+    ratios.map(ratioRow),
+  )
   return [`## ${title}`, text, table(columns, rows), ratioTable].join('\n\n')
 }
 
-function ratioRow({ name, value, aim }: Ratio): readonly string[] {
-  if (aim === undefined) return [name, value.toFixed(2), '', '']
-  return [name, value.toFixed(2), `at most ${aim.toFixed(2)}`, value <= aim ? 'met' : 'missed']
+function ratioRow({ name, ofRounds, aim }: Ratio): readonly string[] {
+  const middle = median(ofRounds)
+  const half = `${quantile(ofRounds, 0.25).toFixed(2)} to ${quantile(ofRounds, 0.75).toFixed(2)}`
+  const verdict =
+    aim === undefined ? ['', ''] : [`at most ${aim.toFixed(2)}`, middle <= aim ? 'met' : 'missed']
+  return [name, middle.toFixed(2), half, ...verdict]
 }
 
 /** Padded, so that it reads in a terminal too. */
