@@ -46,6 +46,8 @@ export interface AdminNode {
 export interface AdminNodeOptions {
   readonly token?: string
   readonly metricsToken?: string
+  /** Default: in the test's folder. */
+  readonly storePath?: string
   /** CSV; the demo's by default. */
   readonly facts?: string
   readonly policy?: unknown
@@ -59,8 +61,8 @@ export const adminNow = Date.parse('2026-06-01T12:00:00Z')
 
 /** Starts it; it ends with the test. */
 export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promise<AdminNode> {
-  const { token, metricsToken, facts = demoFacts } = options
-  const store = openStore(join(t.testdir(), 'easgate.db'), { sourceOrder: ['file'], now: () => adminNow })
+  const { token, metricsToken, facts = demoFacts, storePath = join(t.testdir(), 'easgate.db') } = options
+  const store = openStore(storePath, { sourceOrder: ['file'], now: () => adminNow })
   await store.replace(
     'file',
     readFactsCsv(facts).records.map(({ record }) => record),

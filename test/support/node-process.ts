@@ -49,19 +49,32 @@ export const demoFacts = [
 export const demoPolicy =
   'conditionalAccess: { onPremises: { exemptedGroups: [executives], noncompliant: block } }\n'
 
-/** Writes a config with its policy and facts into the test's folder; `extra` is YAML of further top-level keys. */
-export function writeConfig(t: Test, { facts = demoFacts, policy = demoPolicy, extra = '' } = {}): string {
+/**
+ * Writes a config with its policy and facts into the test's folder. `listen`, `admin` and `routing` are the YAML of
+ * those keys, `extra` is YAML of further top-level keys.
+ */
+export function writeConfig(
+  t: Test,
+  {
+    facts = demoFacts,
+    policy = demoPolicy,
+    listen = '{ address: 127.0.0.1:0 }',
+    admin = '{ address: 127.0.0.1:0 }',
+    routing = '{ default: simulator }',
+    extra = '',
+  } = {},
+): string {
   const folder = t.testdir({ 'policy.yaml': policy, 'devices.csv': facts })
   const file = join(folder, 'easgate.yaml')
   writeFileSync(
     file,
     [
-      'listen: { address: 127.0.0.1:0 }',
-      'admin: { address: 127.0.0.1:0 }',
+      `listen: ${listen}`,
+      `admin: ${admin}`,
       `store: { path: ${join(folder, 'easgate.db')} }`,
       'identity: { defaultDomain: example.com, domains: { EXAMPLE: example.com } }',
       'backends: { simulator: { kind: simulator } }',
-      'routing: { default: simulator }',
+      `routing: ${routing}`,
       `sources: [{ kind: file, path: ${join(folder, 'devices.csv')} }]`,
       `policy: { file: ${join(folder, 'policy.yaml')} }`,
       extra,

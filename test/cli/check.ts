@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { run } from '../support/command.ts'
+import { root, writeConfig } from '../support/node-process.ts'
+
+void t.test('says that config and policy are good, and which they are', async (t) => {
+  const configFile = writeConfig(t)
+  const { status, out, error } = await run('check', '--config', configFile)
+  t.strictSame([status, error], [0, ''])
+  t.match(out, /easgate\.yaml: good \([0-9a-f]{12}\)\n.*policy\.yaml: good \([0-9a-f]{12}\)$/)
+})
+
+void t.test('the default config is good', async (t) => {
+  const before = process.cwd()
+  process.chdir(root)
+  t.teardown(() => process.chdir(before))
+  t.equal((await run('check')).status, 0)
+})
+
+void t.test('warns of every path that is passed through', async (t) => {
+  const configFile = writeConfig(t, { routing: '{ default: simulator, passthrough: [/owa, /EWS] }' })
+  const { status, out } = await run('check', '--config', configFile)
+  t.equal(status, 0)
+  t.match(out, 'warning: /owa is passed through without any check of user or device')
+  t.match(out, 'warning: /EWS is passed through without any check of user or device')
+})
+
+void t.test('prints every fault of both files with its line', async (t) => {
+  const configFile = writeConfig(t, {
+    extra: 'workers: many\nlimit: {}',
+    policy: 'conditionalAccess: { onPremises: { mode: on } }\n',
+  })
+  const { status, out, error } = await run('check', '--config', configFile)
+  t.strictSame([status, out], [1, ''])
+  t.match(error, /easgate\.yaml:\d+: workers: expected/)
+  t.match(error, /easgate\.yaml:\d+: limit: unknown key/)
+  t.match(error, /policy\.yaml:1: conditionalAccess\.onPremises\.mode: /)
+  t.match(error, /\n3 faults; nothing was started$/)
+})
+
+void t.test('a token file that holds no token is a fault: nobody could come in', async (t) => {
+  const tokenFile = join(mkdtempSync(join(tmpdir(), 'easgate-')), 'token')
+  t.teardown(() => rmSync(dirname(tokenFile), { recursive: true }))
+  for (const key of ['tokenFile', 'metricsTokenFile']) {
+    const configFile = writeConfig(t, { admin: `{ ${key}: ${tokenFile} }` })
+    for (const content of ['', ' \n', 'one two\n', 'bell\u0007', 'schlüssel']) {
+      writeFileSync(tokenFile, content)
+      const { status, error } = await run('check', '--config', configFile)
+      t.equal(status, 1, `${key} ${JSON.stringify(content)}`)
+      t.equal(
+        error,
+        `${tokenFile}: admin.${key}: expected one word of printable ASCII characters\n1 fault; nothing was started`,
+      )
+    }
+    writeFileSync(tokenFile, 'a-good-token\n')
+    t.equal((await run('check', '--config', configFile)).status, 0)
+  }
+})
