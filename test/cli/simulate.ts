@@ -29,8 +29,6 @@ void t.test('--port serves the demo users on that port, until it is told to stop
     const { root: folders } = await phone.send('FolderSync', folderSyncRequest('0'))
     t.equal(textAt(folders, 'FolderHierarchy:Status'), '1')
     child.kill(signal)
-    // npm passes on the signal that the terminal has sent already
-    child.kill(signal)
     t.strictSame(await once(child, 'exit'), [0, null], signal)
   }
 })
