@@ -106,7 +106,7 @@ function complianceRank(state: Value): number {
 }
 
 function factsOf(fields: MergedFields): DeviceFacts {
-  return Object.fromEntries([...fields].map(([field, { value }]) => [field, value])) as DeviceFacts
+  return Object.fromEntries([...fields].map(([field, { value }]) => [field, value]))
 }
 
 function originOf(records: readonly DeviceRecord[], fields: MergedFields): FactsOrigin {
