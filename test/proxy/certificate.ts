@@ -5,6 +5,8 @@ import t, { type Test } from 'tap'
 import { EasError } from '#eas/errors.ts'
 import { certificateUser } from '#proxy/certificate.ts'
 import { certificateMaker, type CertificateRequest, type TestCertificate } from '../support/certificates.ts'
+import { recordingUpstream } from '../support/recording-upstream.ts'
+import { goodRequest, testProxy } from '../support/test-proxy.ts'
 
 const upn = (name: string) => `1.3.6.1.4.1.311.20.2.3;FORMAT:UTF8,UTF8:${name}`
 
@@ -122,6 +124,39 @@ void t.test('names the user of a client certificate', async (t) => {
     'EAS_AUTHORIZATION_INVALID',
     'a self-signed one',
   )
+})
+
+void t.test('the listener refuses a request whose certificate does not verify, with a reason', async (t) => {
+  const maker = certificateMaker()
+  if (maker === undefined) {
+    t.pass('skipped: no openssl here')
+    return
+  }
+  t.teardown(maker.remove)
+  const authority = maker.make({ subject: ['CN=authority'] })
+  const { keyFile, certFile } = maker.make({ subject: ['CN=localhost'], issuer: authority })
+  const upstream = await recordingUpstream(t)
+  const tls = { keyFile, certFile, clientCaFile: authority.certFile, clientCertificates: 'optional' }
+  const { port, outcome } = await testProxy(t, { servers: [upstream.url], listen: { tls } })
+  const subject = ['emailAddress=alice@example.com']
+  const cases = [
+    [undefined, 200],
+    [maker.make({ subject, issuer: authority }), 200],
+    [maker.make({ subject }), 400],
+  ] as const
+  for (const [index, [client, status]] of cases.entries()) {
+    const socket = connect({
+      port,
+      rejectUnauthorized: false,
+      ...(client && { key: client.key, cert: client.cert }),
+    })
+    socket.write(goodRequest())
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    t.match(answer.toString('latin1'), `HTTP/1.1 ${status} `)
+    t.equal((await outcome(index)).code, status === 400 ? 'EAS_AUTHORIZATION_INVALID' : undefined)
+    socket.destroy()
+  }
+  t.equal(upstream.requests.length, 2)
 })
 
 void t.test('a connection without TLS names nobody', async (t) => {

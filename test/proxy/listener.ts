@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { certificateMaker } from '../support/certificates.ts'
 import { wireClient } from '../support/http-answer.ts'
 import { recordingUpstream, usualAnswer } from '../support/recording-upstream.ts'
 import { goodRequest, testProxy, type TestProxy } from '../support/test-proxy.ts'
@@ -249,6 +250,23 @@ void t.test(
     await isServed(t, proxy)
   },
 )
+
+void t.test('ends a TLS handshake that does not come, T-44', async (t) => {
+  const maker = certificateMaker()
+  if (maker === undefined) {
+    t.pass('skipped: no openssl here')
+    return
+  }
+  t.teardown(maker.remove)
+  const { keyFile, certFile } = maker.make({ subject: ['CN=localhost'] })
+  const upstream = await recordingUpstream(t)
+  const settings = { listen: { tls: { keyFile, certFile } }, limits: { headersSeconds: 1 } }
+  const { port } = await testProxy(t, { servers: [upstream.url], ...settings })
+  const client = await wireClient(t, port)
+  const startedMs = performance.now()
+  await client.ended
+  t.ok(performance.now() - startedMs < 3000)
+})
 
 void t.test('outlives resets, half-closes, odd names and random bytes, T-49', async (t) => {
   const upstream = await recordingUpstream(t)
