@@ -26,7 +26,8 @@ export function createReports({ store, metrics, log }: ReportsOptions): Reports 
 
   const remember = async ({ sightings, counts }: Report) => {
     try {
-      await store.recordSightings(sightings)
+      const { dropped } = await store.recordSightings(sightings)
+      metrics.droppedSightings.inc(dropped)
       store.count(counts)
     } catch (error) {
       metrics.droppedSightings.inc(sightings.length)
