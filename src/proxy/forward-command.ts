@@ -15,7 +15,7 @@ import type { Upstreams } from './upstreams.ts'
 export interface ForwardDeps extends PublicSide {
   readonly upstreams: Upstreams
   readonly parked: Parked
-  readonly limits: BodyLimits & { readonly upstreamSeconds: number }
+  readonly limits: BodyLimits & { readonly upstreamSeconds: number; readonly requestSeconds: number }
 }
 
 /** A Ping or hanging Sync may take its heartbeat and this. */
@@ -108,6 +108,7 @@ function upstreamRequest(
     body,
     parks: parksFor !== undefined,
     answerTimeoutMs: (parksFor ?? deps.limits.upstreamSeconds) * 1000,
+    clientStallMs: deps.limits.requestSeconds * 1000,
   }
 }
 

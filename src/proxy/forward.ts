@@ -19,6 +19,8 @@ export interface ForwardRequest {
   /** A Ping or a hanging Sync: it gets a connection of its own for up to an hour. */
   readonly parks: boolean
   readonly answerTimeoutMs: number
+  /** How long the client may take nothing of its answer. T-44 */
+  readonly clientStallMs: number
 }
 
 /** How it ended. Only where it is `answered` or `cut` was anything written to the client. */
@@ -189,6 +191,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (!this.#res.req.complete) this.#res.shouldKeepAlive = false
     this.#res.writeHead(status, responseHeaders(headers))
     this.#status = status
+    // ends the connection; Node sets its own time again for the next request
+    this.#res.setTimeout(this.#request.clientStallMs)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -118,6 +118,7 @@ void t.test('abandoned by us, it ends at once, also before it was dialled', asyn
       body: { kind: 'whole', bytes: Buffer.alloc(0) },
       parks: false,
       answerTimeoutMs: 1000,
+      clientStallMs: 1000,
     }
     const forwarding = forward(upstreams, request, res)
     forwarding.abandon()
@@ -157,4 +158,38 @@ void t.test('a client that is still sending gets an early answer to its end', as
   client.write(post('', `Content-Length: ${largeLength}`))
   writeLarge(client.socket)
   t.equal((await client.answer()).status, 413)
+})
+
+void t.test(
+  'a client that takes nothing of its answer is cut off, and its upstream with it (T-44)',
+  async (t) => {
+    const upstream = await recordingUpstream(t, (_request, res) => {
+      res.writeHead(200, { 'Content-Length': largeLength })
+      writeLarge(res)
+    })
+    const proxy = await front(t, [upstream.url], { clientStallMs: 100 })
+    const client = await wireClient(t, proxy.port)
+    client.socket.pause()
+    client.write(post(''))
+    const { gone } = await upstream.request(0)
+    await gone
+    t.match(await proxy.result(0), { kind: 'abandoned' })
+  },
+)
+
+void t.test('a client that waits long for its next request, or its answer, is not', async (t) => {
+  const open = Promise.withResolvers<void>()
+  const upstream = await recordingUpstream(t, async (request, res) => {
+    if (upstream.requests.indexOf(request) === 1) await open.promise
+    res.end('answer')
+  })
+  const proxy = await front(t, [upstream.url], { clientStallMs: 20 })
+  const client = await wireClient(t, proxy.port)
+  client.write(post(''))
+  await client.answer()
+  client.write(post(''))
+  await upstream.request(1)
+  // longer than the stall that is allowed once an answer has begun
+  setTimeout(open.resolve, 60)
+  t.equal((await client.answer()).body.toString(), 'answer')
 })

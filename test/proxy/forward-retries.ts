@@ -109,6 +109,7 @@ void t.test('a request that undici does not take is a fault of ours, and ejects 
         body: { kind: 'whole', bytes: Buffer.alloc(0) },
         parks: false,
         answerTimeoutMs: 1000,
+        clientStallMs: 1000,
       },
       res,
     )

@@ -193,6 +193,20 @@ void t.test('an upstream that stops in the middle of its answer is given up at t
   t.match(await proxy.result(0), { kind: 'cut', status: 200 })
 })
 
+void t.test(
+  'a connection that the server has closed while it was idle is not the end of the next request',
+  async (t) => {
+    const upstream = await rawUpstream(t, (socket) => {
+      socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody'))
+    })
+    const proxy = await front(t, [upstream.url])
+    for (let number = 1; number <= 5; number++) {
+      t.equal((await exchange(t, proxy, post('x'))).body.toString(), 'body')
+      t.equal(upstream.connections(), number)
+    }
+  },
+)
+
 void t.test('a connection is used again after a clean answer', async (t) => {
   const upstream = await recordingUpstream(t)
   const proxy = await front(t, [upstream.url])

@@ -37,6 +37,7 @@ export async function front(
       body,
       parks: false,
       answerTimeoutMs: 10_000,
+      clientStallMs: 10_000,
       ...differences,
     }
     const forwarding = forward(upstreams, request, res)

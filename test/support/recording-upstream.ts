@@ -4,19 +4,23 @@ import { createServer as createTcpServer, type AddressInfo, type Socket } from '
 import type { Test } from 'tap'
 
 /** One request as it reached the upstream. */
-export interface ReceivedRequest {
+export interface ReceivedRequest extends Connection {
   readonly method: string
   /** As received, byte for byte. */
   readonly url: string
   readonly headers: IncomingMessage['headers']
   /** name, value, ... in their own spelling. */
   readonly rawHeaders: readonly string[]
-  /** Which connection it came on, counted from 0. */
-  readonly connection: number
   /** Reads the body from here on; rejects where it breaks off. */
   readonly body: () => Promise<Buffer>
-  /** Resolves once its connection is closed. */
-  readonly gone: Promise<unknown>
+}
+
+/** A connection to the upstream. */
+interface Connection {
+  /** Counted from 0. */
+  readonly connection: number
+  /** Resolves once it is closed. */
+  readonly gone: Promise<void>
 }
 
 export type Reply = (request: ReceivedRequest, res: ServerResponse) => void | Promise<void>
@@ -58,9 +62,17 @@ export const usualReply: Reply = async (request, res) => {
 export async function recordingUpstream(t: Test, reply: Reply = usualReply): Promise<RecordingUpstream> {
   const requests: ReceivedRequest[] = []
   const healthChecks: ReceivedRequest[] = []
-  const connections = new Map<Socket, number>()
+  const connections = new Map<Socket, Connection>()
   const awaited = new Map<number, (request: ReceivedRequest) => void>()
-  let connectionCount = 0
+  const connectionOf = (socket: Socket): Connection => {
+    const known = connections.get(socket)
+    if (known !== undefined) return known
+    // not by `once`, which would reject where a request breaks off
+    const gone = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+    const opened = { connection: connections.size, gone }
+    connections.set(socket, opened)
+    return opened
+  }
   const server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
     const { method = '', url = '', headers, rawHeaders, socket } = req
     let body: Promise<Buffer> | undefined
@@ -69,10 +81,8 @@ export async function recordingUpstream(t: Test, reply: Reply = usualReply): Pro
       url,
       headers,
       rawHeaders,
-      connection: connections.get(socket) ?? -1,
+      ...connectionOf(socket),
       body: () => (body ??= collect(req)),
-      // not by `once`, which would reject where the request breaks off
-      gone: new Promise((resolve) => socket.once('close', resolve)),
     }
     if (url.endsWith('/healthcheck.htm')) {
       healthChecks.push(request)
@@ -84,7 +94,7 @@ export async function recordingUpstream(t: Test, reply: Reply = usualReply): Pro
     // what is sent into a broken connection is the test's business, not a fault of this server
     Promise.resolve(reply(request, res)).catch(() => res.destroy())
   })
-  server.on('connection', (socket: Socket) => connections.set(socket, connectionCount++))
+  server.on('connection', connectionOf)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -105,7 +115,7 @@ export async function recordingUpstream(t: Test, reply: Reply = usualReply): Pro
         awaited.set(index, resolve)
       })
     },
-    connections: () => connectionCount,
+    connections: () => connections.size,
     stop,
     restart: async () => {
       server.listen(port, '127.0.0.1')
