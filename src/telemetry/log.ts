@@ -26,8 +26,19 @@ export function createLog(level: string, bindings: Readonly<Record<string, unkno
   return log
 }
 
-function cut(text: string | undefined): string | undefined {
-  return text === undefined || text.length <= maxFieldLength ? text : text.slice(0, maxFieldLength)
+/** What JSON lets stand although a terminal obeys it: C1 controls, DEL, marks that turn text round, line separators. */
+const unseen = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/u
+const allUnseen = new RegExp(unseen, 'gu')
+
+/** Text of a client as it may stand in a line: cut, and what cannot be seen written out. */
+function clientText(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const short = text.length <= maxFieldLength ? text : text.slice(0, maxFieldLength)
+  return unseen.test(short) ? short.replace(allUnseen, (mark) => `\\u{${hexOf(mark)}}`) : short
+}
+
+function hexOf(mark: string): string {
+  return (mark.codePointAt(0) ?? 0).toString(16)
 }
 
 /** Writes the access log line of one request. */
@@ -43,10 +54,10 @@ export function logOutcome(log: Logger, outcome: Outcome): void {
       reportOnly: outcome.reportOnly || undefined,
       status: outcome.status,
       code: outcome.code,
-      user: cut(outcome.user),
+      user: clientText(outcome.user),
       deviceId: outcome.deviceId,
-      deviceType: cut(outcome.deviceType),
-      userAgent: cut(outcome.userAgent),
+      deviceType: clientText(outcome.deviceType),
+      userAgent: clientText(outcome.userAgent),
       platform: outcome.platform,
       osVersion: outcome.osVersion,
       client: outcome.client,

@@ -170,7 +170,16 @@ export function createMetrics(): Metrics {
 /** What a process sends to the owner for aggregation. */
 export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
-/** The metrics of owner and workers as one text in Prometheus' format. */
+/**
+ * The metrics of owner and workers as one text in Prometheus' format. A mean of nothing, such as that of the event
+ * loop's delay just after another scrape, is no value.
+ */
 export async function aggregateMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
-  return AggregatorRegistry.aggregate([...snapshots]).metrics()
+  const known = snapshots.map((metrics) =>
+    metrics.map((metric) => ({
+      ...metric,
+      values: metric.values.filter(({ value }) => !Number.isNaN(value)),
+    })),
+  )
+  return AggregatorRegistry.aggregate(known).metrics()
 }
