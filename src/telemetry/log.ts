@@ -33,8 +33,9 @@ const allUnseen = new RegExp(unseen, 'gu')
 /** Text of a client as it may stand in a line: cut, and what cannot be seen written out. */
 function clientText(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  const short = text.length <= maxFieldLength ? text : text.slice(0, maxFieldLength)
-  return unseen.test(short) ? short.replace(allUnseen, (mark) => `\\u{${hexOf(mark)}}`) : short
+  const short = text.slice(0, maxFieldLength)
+  if (!unseen.test(short)) return short
+  return short.replace(allUnseen, (mark) => `\\u{${hexOf(mark)}}`).slice(0, maxFieldLength)
 }
 
 function hexOf(mark: string): string {
