@@ -16,7 +16,7 @@ export interface Outcome {
   readonly reportOnly: boolean
   readonly backend: string
   readonly server: string | undefined
-  /** HTTP status given to the client; 0 where the client left before one was sent. */
+  /** HTTP status given to the client; 499 where it left first, 0 where a connection ended without one. */
   readonly status: number
   /** `EasErrorCode` of a malformed request. */
   readonly code: string | undefined

@@ -163,6 +163,19 @@ void t.test('what is absent stays absent: no policy key is another thing than ke
   ])
 })
 
+void t.test('bytes of a header that are not ASCII are the same bytes on the other side', async (t) => {
+  const utf8 = (text: string) => Buffer.from(text).toString('latin1')
+  const { upstream, proxy } = await before(t, (_request, res) => {
+    res.writeHead(200, { 'Content-Disposition': utf8('attachment; filename="caf\u00e9"') }).end()
+  })
+  const answer = await send(t, proxy, {
+    query: command('Sync'),
+    headers: ['User-Agent: t\u00e9l\u00e9phone'],
+  })
+  t.equal(upstream.requests[0]?.headers['user-agent'], utf8('t\u00e9l\u00e9phone'))
+  t.equal(answer.header('content-disposition'), utf8('attachment; filename="caf\u00e9"'))
+})
+
 void t.test('of cookies only those of the affinity go on, and come back (T-29)', async (t) => {
   const { upstream, proxy } = await before(t, (_request, res) => {
     res.setHeader('Set-Cookie', ['X-BackEndCookie=new; path=/', 'cadata=x; path=/'])
