@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
 import { passableChallenges } from '#proxy/challenges.ts'
+import { proxyRows } from '../support/proxy-rows.ts'
 
 interface Row {
   readonly name: string
@@ -9,11 +8,8 @@ interface Row {
   readonly passed: readonly string[]
 }
 
-const table = join(import.meta.dirname, '../fixtures/proxy/challenges.json')
-const rows = JSON.parse(readFileSync(table, 'utf8')) as readonly Row[]
-
 void t.test('passes Basic and Bearer challenges alone', async (t) => {
-  for (const { name, header, passed } of rows) {
+  for (const { name, header, passed } of proxyRows<Row>('challenges')) {
     t.strictSame(passableChallenges(header ?? undefined), passed, name)
   }
 })

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
 import { createAddressBook, peerAddress } from '#proxy/client-address.ts'
+import { proxyRows } from '../support/proxy-rows.ts'
 
 interface Row {
   readonly name: string
@@ -12,11 +11,8 @@ interface Row {
   readonly upstream: string
 }
 
-const table = join(import.meta.dirname, '../fixtures/proxy/client-address.json')
-const rows = JSON.parse(readFileSync(table, 'utf8')) as readonly Row[]
-
 void t.test('believes X-Forwarded-For only of trusted proxies', async (t) => {
-  for (const { name, trusted, peer, forwardedFor, client, upstream } of rows) {
+  for (const { name, trusted, peer, forwardedFor, client, upstream } of proxyRows<Row>('client-address')) {
     const book = createAddressBook(trusted)
     t.equal(book.clientAddress(peer, forwardedFor ?? undefined), client, `${name}: the client`)
     t.equal(
