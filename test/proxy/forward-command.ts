@@ -163,8 +163,12 @@ void t.test('what is absent stays absent: no policy key is another thing than ke
   ])
 })
 
+/** The bytes of a text as Node gives them of a header. */
+function utf8(text: string): string {
+  return Buffer.from(text).toString('latin1')
+}
+
 void t.test('bytes of a header that are not ASCII are the same bytes on the other side', async (t) => {
-  const utf8 = (text: string) => Buffer.from(text).toString('latin1')
   const { upstream, proxy } = await before(t, (_request, res) => {
     res.writeHead(200, { 'Content-Disposition': utf8('attachment; filename="caf\u00e9"') }).end()
   })
