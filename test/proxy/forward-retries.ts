@@ -1,7 +1,7 @@
 import t from 'tap'
 import { forward } from '#proxy/forward.ts'
 import { chunked } from '../support/eas-request.ts'
-import { everyByte, exchange, front, post } from '../support/front.ts'
+import { everyByte, exchange, front, post, userAtHomeOn } from '../support/front.ts'
 import { listen, wireClient } from '../support/http-answer.ts'
 import { rawUpstream, recordingUpstream, refusingUrls, type Reply } from '../support/recording-upstream.ts'
 import { testUpstreams } from '../support/test-upstreams.ts'
@@ -31,18 +31,13 @@ void t.test('tries the next server where the dial failed, with the body, once', 
 
 void t.test('a server whose dial failed is ejected', async (t) => {
   const upstream = await recordingUpstream(t)
-  const proxy = await front(t, [refusingUrls[0], upstream.url], { user: userAtHomeOn(refusingUrls[0]) })
+  const servers = [refusingUrls[0], upstream.url]
+  const proxy = await front(t, servers, { user: userAtHomeOn(t, servers, refusingUrls[0]) })
   await exchange(t, proxy, post(''))
   t.strictSame(
     proxy.backend.servers.map(({ healthy }) => healthy),
     [false, true],
   )
-
-  function userAtHomeOn(url: string): string {
-    const { upstreams, backend } = testUpstreams(t, [refusingUrls[0], upstream.url])
-    const users = Array.from({ length: 100 }, (_, number) => `user${number}@example.com`)
-    return users.find((user) => upstreams.serversFor(backend, user)[0]?.origin === url) ?? ''
-  }
 })
 
 void t.test('where no server takes a connection nothing was sent', async (t) => {
@@ -155,6 +150,18 @@ void t.test('a 451 that leads elsewhere, back, or nowhere is told as such', asyn
     t.match(await proxy.result(0), { kind: 'moved' })
     t.equal(upstream.requests.length, 1)
   }
+})
+
+void t.test('a 451 to a server of ours that is down reaches nobody, and ejects that one', async (t) => {
+  const first = await recordingUpstream(t, movedTo(refusingUrls[0]))
+  const servers = [first.url, refusingUrls[0]]
+  const proxy = await front(t, servers, { user: userAtHomeOn(t, servers, first.url) })
+  t.equal((await exchange(t, proxy, post('body'))).status, 503)
+  t.strictSame(await proxy.result(0), { kind: 'unreachable' })
+  t.strictSame(
+    proxy.backend.servers.map(({ healthy }) => healthy),
+    [true, false],
+  )
 })
 
 void t.test('two servers that point at each other are asked once each', async (t) => {

@@ -74,3 +74,12 @@ export async function exchange(t: Test, { port }: Front, bytes: Buffer): Promise
 }
 
 export const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+
+/** A user whom affinity sends to `url` first. */
+export function userAtHomeOn(t: Test, servers: readonly string[], url: string): string {
+  const { upstreams, backend } = testUpstreams(t, servers)
+  const users = Array.from({ length: 100 }, (_, number) => `user${number}@example.com`)
+  const user = users.find((candidate) => upstreams.serversFor(backend, candidate)[0]?.origin === url)
+  if (user === undefined) throw new Error(`nobody is at home on ${url}`)
+  return user
+}
