@@ -1,6 +1,7 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import t, { type Test } from 'tap'
-import { forward, type ForwardRequest } from '#proxy/forward.ts'
+import { forward, type Forwarding, type ForwardRequest, type ForwardResult } from '#proxy/forward.ts'
 import { largeLength, writeLarge } from '../support/large-body.ts'
 import { front, post } from '../support/front.ts'
 import { listen, wireClient, type WireClient } from '../support/http-answer.ts'
@@ -94,7 +95,6 @@ void t.test('requests in line get their own answers, in order (T-38)', async (t)
   const client = await wireClient(t, proxy.port)
   client.write(Buffer.concat([post('one'), post('two'), post('three')]))
   for (const expected of ['one', 'two', 'three']) t.equal((await client.answer()).body.toString(), expected)
-  t.equal(client.socket.listenerCount('close') < 10, true)
 })
 
 void t.test('abandoned by us, it ends at once, also before it was dialled', async (t) => {
@@ -107,28 +107,51 @@ void t.test('abandoned by us, it ends at once, also before it was dialled', asyn
   await gone
   t.match(await proxy.result(0), { kind: 'abandoned' })
 
-  const { upstreams, backend } = testUpstreams(t, [upstream.url])
-  const port = await listen(t, (_req, res) => {
-    const request: ForwardRequest = {
-      backend,
-      user: 'alice',
-      method: 'POST',
-      path: '/',
-      headers: [],
-      body: { kind: 'whole', bytes: Buffer.alloc(0) },
-      parks: false,
-      answerTimeoutMs: 1000,
-      clientStallMs: 1000,
-    }
-    const forwarding = forward(upstreams, request, res)
-    forwarding.abandon()
-    void forwarding.result.then(({ kind }) => res.end(kind))
-  })
-  const second = await wireClient(t, port)
-  second.write(post(''))
-  t.equal((await second.answer()).body.toString(), 'abandoned')
+  const { kind } = await forwardOnce(t, upstream.url, { begun: ({ abandon }) => abandon() })
+  t.equal(kind, 'abandoned')
   t.equal(upstream.requests.length, 1, 'nothing of it was sent')
 })
+
+void t.test('a client that has left already has nothing sent for it', async (t) => {
+  const upstream = await recordingUpstream(t)
+  const { kind } = await forwardOnce(t, upstream.url, {
+    before: async (res, client) => {
+      client.reset()
+      await once(res, 'close')
+    },
+  })
+  t.equal(kind, 'abandoned')
+  t.equal(upstream.requests.length, 0)
+})
+
+interface Interference {
+  readonly before?: (res: ServerResponse, client: WireClient) => Promise<void>
+  readonly begun?: (forwarding: Forwarding) => void
+}
+
+/** Forwards one request by hand; gives what became of it. */
+async function forwardOnce(t: Test, url: string, { before, begun }: Interference): Promise<ForwardResult> {
+  const { upstreams, backend } = testUpstreams(t, [url])
+  const arrived = Promise.withResolvers<ServerResponse>()
+  const client = await wireClient(t, await listen(t, (_req, res) => arrived.resolve(res)))
+  client.write(post(''))
+  const res = await arrived.promise
+  await before?.(res, client)
+  const request: ForwardRequest = {
+    backend,
+    user: 'alice',
+    method: 'POST',
+    path: '/',
+    headers: [],
+    body: { kind: 'whole', bytes: Buffer.alloc(0) },
+    parks: false,
+    answerTimeoutMs: 1000,
+    clientStallMs: 1000,
+  }
+  const forwarding = forward(upstreams, request, res)
+  begun?.(forwarding)
+  return forwarding.result
+}
 
 void t.test(
   'passes on an answer that comes before the body is in, and closes both sides (T-36)',
