@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import {
@@ -7,27 +7,11 @@ import {
   demoPolicy,
   runEasgate,
   startNode,
+  workersOf,
   writeConfig,
   type NodeProcess,
 } from '../support/node-process.ts'
 import { folderSyncRequest, Phone, textAt } from '../support/simulated-phone.ts'
-
-/** The workers of a node, by the parent pid that the kernel knows. */
-function workersOf({ child }: NodeProcess): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => parentOf(pid) === child.pid)
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    // pid (name) state ppid; the name may hold blanks and brackets
-    return Number(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ')[1])
-  } catch {
-    return undefined
-  }
-}
 
 async function status(node: NodeProcess, user: string, deviceId: string): Promise<string | undefined> {
   const phone = new Phone({ url: node.proxyUrl, user, deviceId })

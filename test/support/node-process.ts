@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { request } from 'undici'
@@ -9,6 +10,8 @@ import type { Test } from 'tap'
 /** The repository, from which the product is started as a user does. */
 export const root = join(import.meta.dirname, '..', '..')
 const main = join(root, 'src', 'main.ts')
+/** The product is compiled once for all tests, not once for each process. */
+const environment = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') }
 
 /** One line of the log of a running node. */
 export type LogLine = Readonly<Record<string, unknown>>
@@ -27,6 +30,9 @@ export interface NodeProcess {
     path: string,
     body?: unknown,
   ) => Promise<AdminAnswer>
+  /** Every line of standard output and standard error so far. */
+  readonly written: () => readonly string[]
+  /** Resolves with the exit status once owner and workers are gone. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>
 }
 
@@ -88,13 +94,16 @@ export function writeConfig(
 export async function startNode(t: Test, configFile: string): Promise<NodeProcess> {
   const child = spawn(process.execPath, [main, 'serve', '--config', configFile], {
     cwd: root,
+    env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: LogLine[] = []
   const waiting = new Set<(line: LogLine) => void>()
   const errors: string[] = []
+  const written: string[] = []
   createInterface({ input: child.stderr }).on('line', (line) => errors.push(line))
   createInterface({ input: child.stdout }).on('line', (line) => {
+    written.push(line)
     if (!line.startsWith('{')) return
     const parsed = JSON.parse(line) as LogLine
     lines.push(parsed)
@@ -119,7 +128,8 @@ export async function startNode(t: Test, configFile: string): Promise<NodeProces
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill(signal)
-      await once(child, 'exit')
+      // not `exit`: the standard output closes only when the workers, which share it, are gone too
+      await once(child, 'close')
     }
     return child.exitCode
   }
@@ -133,7 +143,25 @@ export async function startNode(t: Test, configFile: string): Promise<NodeProces
     adminUrl,
     logLine,
     admin: (method, path, body) => callAdmin(`${adminUrl}${path}`, method, body),
+    written: () => [...written, ...errors],
     stop,
+  }
+}
+
+/** The process ids of a node's workers, by the parent that the kernel knows. */
+export function workersOf({ child }: NodeProcess): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => parentOf(pid) === child.pid)
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    // pid (name) state ppid; the name may hold blanks and brackets
+    return Number(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ')[1])
+  } catch {
+    return undefined
   }
 }
 
@@ -151,9 +179,28 @@ async function callAdmin(
   return { status: response.statusCode, text, json: () => JSON.parse(text) as unknown }
 }
 
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 /** Runs a subcommand to its end. */
-export async function runEasgate(...args: readonly string[]) {
-  const child = spawn(process.execPath, [main, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+export function runEasgate(...args: readonly string[]) {
+  return runEasgateIn({}, ...args)
+}
+
+/** The same, with more in its environment. */
+export async function runEasgateIn(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: root,
+    env: { ...environment, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
