@@ -14,7 +14,7 @@ const benches: readonly Bench[] = [hotPath]
 const packages = ['undici', 'http-proxy', 'autocannon']
 const resultsFile = join(import.meta.dirname, 'RESULTS.md')
 
-const full: Effort = { rounds: 15, warmUpRequests: 40_000, runSeconds: 2 }
+const full: Effort = { rounds: 15, warmUpRequests: 20_000, runSeconds: 2 }
 /** For use while something is being built: its figures wander. */
 const quick: Effort = { rounds: 3, warmUpRequests: 10_000, runSeconds: 1 }
 

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { z } from 'zod'
 import type { configSchema } from '#config/schema.ts'
 import { childrenOf } from './cpu.ts'
+import type { Audit } from './measure.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
 
 /** The person of whom, and the device of which, every request is. */
@@ -112,34 +113,34 @@ export interface ExpectedWork {
 }
 
 /**
- * Checks that no step was skipped: each request is counted with its action and reason, has its line in the access log,
- * and the device stands in the inventory. Empties the log before each run.
+ * Checks that no step was skipped: each request has its line in the access log and is counted with its action and
+ * reason, and the device stands in the inventory. Empties the log before each run.
  */
-export function auditOf(
-  easgate: Easgate,
-  expected: ExpectedWork,
-): () => Promise<(sent: number) => Promise<void>> {
+export function auditOf(easgate: Easgate, expected: ExpectedWork): () => Promise<Audit> {
   const labels = [`command="Sync"`, `action="${expected.action}"`, `reason="${expected.reason}"`]
   const right = (line: string) => labels.every((label) => line.includes(label))
+  const stateLabel = `state="${expected.deviceState}"`
   return async () => {
     truncateSync(easgate.logFile)
     const before = await easgate.metrics()
-    return async (sent) => {
-      const after = await easgate.metrics()
-      const counted =
-        sum(after, 'easgate_requests_total', right) - sum(before, 'easgate_requests_total', right)
-      const others =
-        sum(after, 'easgate_requests_total', () => true) -
-        sum(before, 'easgate_requests_total', () => true) -
-        counted
-      expect(
-        counted === sent && others === 0,
-        `${sent} requests sent, ${counted} counted as ${expected.reason}, ${others} as others`,
-      )
-      const seen = sum(after, 'easgate_devices', (line) => line.includes(`state="${expected.deviceState}"`))
-      expect(seen === 1, `expected the device in the inventory as ${expected.deviceState}, found ${seen}`)
-      const logged = await linesLogged(easgate.logFile, sent)
-      expect(logged === sent, `${sent} requests sent, ${logged} in the access log`)
+    return {
+      finished: async (sent) => {
+        const logged = await linesLogged(easgate.logFile, sent)
+        expect(logged === sent, `${sent} requests sent, ${logged} in the access log`)
+      },
+      check: async (sent) => {
+        const after = await easgate.metrics()
+        const rise = (wanted: (line: string) => boolean) =>
+          sum(after, 'easgate_requests_total', wanted) - sum(before, 'easgate_requests_total', wanted)
+        const counted = rise(right)
+        const others = rise((line) => !right(line))
+        expect(
+          counted === sent && others === 0,
+          `${sent} requests sent, ${counted} counted as ${expected.reason}, ${others} as others`,
+        )
+        const seen = sum(after, 'easgate_devices', (line) => line.includes(stateLabel))
+        expect(seen === 1, `expected the device in the inventory as ${expected.deviceState}, found ${seen}`)
+      },
     }
   }
 }

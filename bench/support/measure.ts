@@ -15,8 +15,16 @@ export interface Subject {
   readonly beside: Readonly<Record<string, number>>
   readonly request: BenchRequest
   readonly answer: Buffer
-  /** Called before each run, and what it gives afterwards: throws unless the subject did its whole work. */
-  readonly audit?: () => Promise<(sent: number) => Promise<void>>
+  /** Called before each run. */
+  readonly audit?: () => Promise<Audit>
+}
+
+/** Whether a subject did its whole work for the requests of one run. Both reject where it did not. */
+export interface Audit {
+  /** Resolves once nothing is left to do behind the answers: that is paid for by the same requests. */
+  readonly finished: (sent: number) => Promise<void>
+  /** Asks the subject itself, so it comes when its CPU is read. */
+  readonly check: (sent: number) => Promise<void>
 }
 
 /** One run on one subject. CPU is in microseconds a request. */
@@ -57,7 +65,7 @@ export async function measureInRounds(
 
 async function run(subject: Subject, amount: number): Promise<Run> {
   const { port, pid, beside, request, answer } = subject
-  const settle = await subject.audit?.()
+  const audit = await subject.audit?.()
   const pids = { ...beside, subject: pid }
   const before = cpuOf(pids)
   const report = await runLoad({
@@ -68,8 +76,9 @@ async function run(subject: Subject, amount: number): Promise<Run> {
     body: request.body.toString('base64'),
     answer: answer.toString('base64'),
   })
+  await audit?.finished(amount)
   const after = cpuOf(pids)
-  await settle?.(amount)
+  await audit?.check(amount)
   const used = (name: string) => ((after[name] ?? 0) - (before[name] ?? 0)) / amount
   const besideCpu = Object.fromEntries(Object.keys(beside).map((name) => [name, used(name)]))
   return { cpu: used('subject'), besideCpu, report }
