@@ -23,7 +23,8 @@ export type OwnerMessage =
   | { readonly type: 'changes'; readonly id: number; readonly changes: readonly Change[] }
   | { readonly type: 'policy'; readonly id: number; readonly policy: PolicyInForce }
   | { readonly type: 'metrics'; readonly id: number }
-  | { readonly type: 'stop' }
+  /** Answered when nothing is served any more and the last report is sent; then the worker ends. */
+  | { readonly type: 'stop'; readonly id: number }
 
 /** What a worker saw in one second. */
 export interface Report {
@@ -34,7 +35,7 @@ export interface Report {
 /** Worker to owner. */
 export type WorkerMessage =
   | { readonly type: 'listening'; readonly port: number }
-  /** It cannot start, and ends. The message is one line. */
+  /** It cannot start, and waits for its end. The message is one line. */
   | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'ack'; readonly id: number }
   | { readonly type: 'metrics'; readonly id: number; readonly snapshot: MetricsSnapshot }

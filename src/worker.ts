@@ -19,12 +19,11 @@ export function runWorker(): void {
   const sightings = createSightingBatch({ max: maxReportedPairs })
   const counts = createHourlyCounts(Date.now)
 
-  const report = (onSent?: () => void) => {
+  const report = () => {
     const seen = sightings.drain()
     const counted = counts.drain()
     metrics.droppedSightings.inc(seen.dropped)
-    if (counted.length === 0) onSent?.()
-    else send({ type: 'report', report: { sightings: seen.sightings, counts: counted } }, onSent)
+    if (counted.length > 0) send({ type: 'report', report: { sightings: seen.sightings, counts: counted } })
   }
 
   const start = async ({ config, policy }: WorkerSettings, log: Logger) => {
@@ -45,9 +44,10 @@ export function runWorker(): void {
     send({ type: 'listening', port })
   }
 
-  const stop = async () => {
+  const stop = async (id: number) => {
     await proxy?.close()
-    report(() => process.exit(0))
+    report()
+    send({ type: 'ack', id }, () => process.exit(0))
   }
 
   process.on('message', (message: OwnerMessage) => {
@@ -57,7 +57,7 @@ export function runWorker(): void {
         start(message.settings, log).catch((error: unknown) => {
           if (!(error instanceof EnvironmentError)) log.error({ err: error }, 'a worker cannot start')
           const reason = error instanceof Error ? error.message : String(error)
-          send({ type: 'failed', message: reason }, () => process.exit(1))
+          send({ type: 'failed', message: reason })
         })
         return
       }
@@ -75,7 +75,7 @@ export function runWorker(): void {
           .then((snapshot) => send({ type: 'metrics', id: message.id, snapshot }))
         return
       case 'stop':
-        void stop()
+        void stop(message.id)
     }
   })
   // without the owner nothing tells us of changes any more, so nothing may be decided

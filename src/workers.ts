@@ -67,6 +67,7 @@ export function createWorkers({ count, settings, log, onReport }: WorkersOptions
           return
         case 'failed':
           lastWords = message.message
+          worker.process.kill('SIGKILL')
           return
         case 'report':
           onReport(message.report)
@@ -151,10 +152,8 @@ export function createWorkers({ count, settings, log, onReport }: WorkersOptions
       stopping = true
       await Promise.all(
         [...alive].map(async ([worker, exited]) => {
-          const timer = setTimeout(kill, answerTimeoutMs, worker)
-          send(worker, { type: 'stop' })
+          await ask(worker, (id) => ({ type: 'stop', id }))
           await exited
-          clearTimeout(timer)
         }),
       )
     },
@@ -166,13 +165,13 @@ function send(worker: Worker, message: OwnerMessage): void {
   worker.send(message, () => undefined)
 }
 
-/** Resolves with how a worker ended, after its last message; also where it could not be forked at all. */
+/**
+ * Resolves with how a worker ended, also where it could not be forked at all. Its last messages may come later, and
+ * `disconnect` may not come at all: what must have come is acknowledged before.
+ */
 async function endOf(worker: Worker): Promise<string> {
   try {
-    const [[code, signal]] = (await Promise.all([once(worker, 'exit'), once(worker, 'disconnect')])) as [
-      [number | null, string | null],
-      unknown,
-    ]
+    const [code, signal] = (await once(worker, 'exit')) as [number | null, string | null]
     return `${signal ?? code}`
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -25,7 +25,7 @@ function reportOf(requests: number): Report {
 process.on('message', (message: OwnerMessage) => {
   if (message.type === 'start') {
     if (behaviour === 'failed') {
-      send({ type: 'failed', message: 'cannot listen on 127.0.0.1:8080' }, () => process.exit(1))
+      send({ type: 'failed', message: 'cannot listen on 127.0.0.1:8080' })
     } else {
       send({ type: 'listening', port: 8080 })
     }
@@ -46,6 +46,7 @@ process.on('message', (message: OwnerMessage) => {
       send({ type: 'metrics', id: message.id, snapshot: [] })
       return
     case 'stop':
-      send({ type: 'report', report: reportOf(endRevision) }, () => process.exit(0))
+      send({ type: 'report', report: reportOf(endRevision) })
+      send({ type: 'ack', id: message.id }, () => process.exit(0))
   }
 })
