@@ -198,9 +198,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#bytesLeft !== undefined) {
       this.#bytesLeft -= chunk.length
-      // head and last chunk leave in one write
       if (this.#bytesLeft <= 0) {
-        this.#res.end(chunk)
+        endWith(this.#res, chunk)
         return
       }
     }
@@ -242,4 +241,13 @@ class Attempt implements Dispatcher.DispatchHandler {
       this.#resolve({ kind: 'dial-failed', error })
     }
   }
+}
+
+/** Longest last chunk that is worth a copy. */
+const maxCopiedBytes = 16_384
+
+/** Head and last chunk leave in one write: Node joins them where the chunk is a string, and latin1 keeps every byte. */
+function endWith(res: ServerResponse, chunk: Buffer): void {
+  if (chunk.length <= maxCopiedBytes) res.end(chunk.toString('latin1'), 'latin1')
+  else res.end(chunk)
 }

@@ -1,4 +1,4 @@
-import { write, writeSync } from 'node:fs'
+import { fstatSync, write, writeSync } from 'node:fs'
 
 /** Lines on their way to a file descriptor that several processes share. */
 export interface LineWriter {
@@ -12,7 +12,9 @@ export interface LineWriter {
  * A pipe keeps only writes up to this length (PIPE_BUF of Linux) in one piece when its reader is slow: longer ones
  * would put half a line of one process into a line of another. T-59
  */
-const maxChunkBytes = 4096
+const maxPipeChunkBytes = 4096
+/** A file takes a chunk of any length in one piece, and each write costs a turn of another thread. */
+const maxFileChunkBytes = 65_536
 const flushAfterMs = 100
 const retryMs = 20
 const giveUpMs = 2000
@@ -25,6 +27,7 @@ const maxWaitingBytes = 16_777_216
  * @param onDropped told how many lines were lost, once there is room again
  */
 export function createLineWriter(fd: number, onDropped: (lines: number) => void): LineWriter {
+  const maxChunkBytes = fstatSync(fd).isFile() ? maxFileChunkBytes : maxPipeChunkBytes
   /** Whole lines, ready to be written. */
   const chunks: Buffer[] = []
   /** Lines that make the next chunk. */

@@ -18,7 +18,7 @@ export function createLog(level: string, bindings: Readonly<Record<string, unkno
     {
       level,
       base: bindings,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: createTimestamp(Date.now),
       formatters: { level: (label) => ({ level: label }) },
     },
     writer,
@@ -40,6 +40,24 @@ function clientText(text: string | undefined): string | undefined {
 
 function hexOf(mark: string): string {
   return (mark.codePointAt(0) ?? 0).toString(16)
+}
+
+/**
+ * Pino's `time` field in ISO 8601. The part down to the second is made once a second: a Date for each line cost as much
+ * as a third of the line. @param now milliseconds since the epoch
+ */
+export function createTimestamp(now: () => number): () => string {
+  let second = Number.NaN
+  let upToSecond = ''
+  return () => {
+    const milliseconds = now()
+    const current = Math.floor(milliseconds / 1000)
+    if (current !== second) {
+      second = current
+      upToSecond = `,"time":"${new Date(current * 1000).toISOString().slice(0, 20)}`
+    }
+    return `${upToSecond}${String(milliseconds - current * 1000).padStart(3, '0')}Z"`
+  }
 }
 
 /** Writes the access log line of one request. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import pino from 'pino'
 import t from 'tap'
-import { logOutcome } from '#telemetry/log.ts'
+import { createTimestamp, logOutcome } from '#telemetry/log.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import { outcome } from '../support/outcome.ts'
 import { root } from '../support/node-process.ts'
@@ -115,4 +115,12 @@ void t.test('the level of the config holds, and nothing is lost at the end of a 
       t.match(line, { pid: 1, level: /^(?:warn|info)$/, time: /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/ })
     }
   }
+})
+
+void t.test('a time stamp is what toISOString gives, within a second and over its end', (t) => {
+  const times = [0, 7, 999, 1000, 1_798_761_599_999, 1_798_761_600_000, 1_798_761_599_998]
+  let next = 0
+  const timestamp = createTimestamp(() => times[next++] ?? 0)
+  for (const time of times) t.equal(timestamp(), `,"time":"${new Date(time).toISOString()}"`)
+  t.end()
 })
