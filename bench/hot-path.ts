@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Bench, Section } from './support/bench.ts'
 import { auditOf, startEasgate, type BenchDevice } from './support/easgate.ts'
 import { measureInRounds, type Run, type Subject } from './support/measure.ts'
@@ -28,12 +27,11 @@ const floor = 'node:http, no upstream'
 
 /** What does one small Sync cost, next to a proxy that decides nothing and to Node's own least? */
 export const hotPath: Bench = async (context) => {
-  const { directory, started } = context
-  const upstream = started.use(await startPeer('bench/upstream.ts', [], directory))
-  const proxy = started.use(await startPeer('bench/peers/http-proxy.ts', [String(upstream.ready)], directory))
-  const bare = started.use(await startPeer('bench/peers/floor.ts', [], directory))
-  const allowing = await startEasgate(join(directory, 'allow'), upstream.ready, allowedDevice, started)
-  const blocking = await startEasgate(join(directory, 'block'), upstream.ready, blockedDevice, started)
+  const upstream = await startPeer('bench/upstream.ts', [], context)
+  const proxy = await startPeer('bench/peers/http-proxy.ts', [String(upstream.ready)], context)
+  const bare = await startPeer('bench/peers/floor.ts', [], context)
+  const allowing = await startEasgate('allow', upstream.ready, allowedDevice, context)
+  const blocking = await startEasgate('block', upstream.ready, blockedDevice, context)
 
   const request = syncRequest(allowedDevice.user, allowedDevice.deviceId)
   const subjects: Subject[] = [

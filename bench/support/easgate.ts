@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { z } from 'zod'
 import type { configSchema } from '#config/schema.ts'
+import type { BenchContext } from './bench.ts'
 import { childrenOf } from './cpu.ts'
 import type { Audit } from './measure.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
@@ -34,20 +35,22 @@ interface Ports {
   readonly adminPort: number
 }
 
-/** Starts it in `directory` with an empty store, before one upstream, with one device in its facts. */
+/** Starts it with an empty store, before one upstream, with one device in its facts. `name` is its folder's. */
 export async function startEasgate(
-  directory: string,
+  name: string,
   upstreamPort: number,
   device: BenchDevice,
-  started: AsyncDisposableStack,
+  context: Pick<BenchContext, 'directory' | 'started'>,
 ): Promise<Easgate> {
+  const directory = join(context.directory, name)
   await mkdir(directory)
-  const server = started.use(
-    await startServer({
+  const server = await startServer(
+    {
       args: ['src/main.ts', 'serve', '--config', writeConfig(directory, upstreamPort, device)],
       outputFile: join(directory, 'out.log'),
       ready: portsIn,
-    }),
+    },
+    context.started,
   )
   return {
     proxyPort: server.ready.proxyPort,
