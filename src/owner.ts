@@ -12,7 +12,7 @@ import type { FactsSource } from '#directory/facts-source.ts'
 import { createLookup } from '#directory/lookup.ts'
 import { openStore, type Store } from '#directory/store.ts'
 import { loginRulesOf } from '#proxy/create-proxy.ts'
-import { splitAddress } from '#proxy/listener.ts'
+import { splitAddress } from '#proxy/edge/listener.ts'
 import { createFileSource } from '#sources/file.ts'
 import { createLog, type Logger } from '#telemetry/log.ts'
 import { aggregateMetrics, createMetrics, type Metrics } from '#telemetry/metrics.ts'
@@ -87,7 +87,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
 
     const stopSources = new AbortController()
     started.defer(() => stopSources.abort())
-    const sources = createSources(config, store, log)
+    const sources = createSources({ config, store, metrics, log })
     const firstReads = Promise.all(sources.map((source) => source.start(stopSources.signal)))
     // a first start would begin with 503s, a restart knows what it knew; a large file goes on being read beside it all
     if (!store.sourcesComplete())
@@ -149,7 +149,14 @@ export async function startNode({ config: { value: configured }, policy: loaded 
   }
 }
 
-function createSources(config: Config, store: Store, log: Logger): FactsSource[] {
+interface SourcesDeps {
+  readonly config: Config
+  readonly store: Store
+  readonly metrics: Pick<Metrics, 'sourceSync'>
+  readonly log: Pick<Logger, 'warn'>
+}
+
+function createSources({ config, store, metrics, log }: SourcesDeps): FactsSource[] {
   const names = sourceNames(config)
   return config.sources.map((source, index) => {
     const name = names[index] ?? source.kind
@@ -158,6 +165,7 @@ function createSources(config: Config, store: Store, log: Logger): FactsSource[]
       path: source.path,
       store,
       now: Date.now,
+      onRead: (outcome) => metrics.sourceSync.inc({ source: name, outcome }),
       onFault: (fault) => log.warn({ source: name, file: source.path, ...fault }, 'a record is not taken'),
     })
   })

@@ -10,13 +10,13 @@ import { logOutcome, type Logger } from '#telemetry/log.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import { createAuthenticator } from './authenticate.ts'
-import { createAutodiscover } from './autodiscover.ts'
-import { certificateUser } from './certificate.ts'
-import { createAddressBook } from './client-address.ts'
+import { createAutodiscover } from './autodiscover/autodiscover.ts'
+import { certificateUser } from './edge/certificate.ts'
+import { createAddressBook } from './edge/client-address.ts'
 import { createEnrollRoute } from './enroll.ts'
-import { createListener } from './listener.ts'
+import { createListener } from './edge/listener.ts'
 import { createParked } from './parked.ts'
-import { createPassthrough } from './passthrough.ts'
+import { createPassthrough } from './passthrough/passthrough.ts'
 import { createPipeline } from './pipeline.ts'
 import { createProvisionAsks } from './refuse.ts'
 import { createBackendRouter } from './routing.ts'
@@ -69,7 +69,6 @@ export function createProxy(options: ProxyOptions): Proxy {
   const passthrough = createPassthrough({
     prefixes: config.routing.passthrough,
     backend: backendOf(undefined),
-    tls: backendOf(undefined).config,
     limits: config.limits,
     upstreams,
     addresses,

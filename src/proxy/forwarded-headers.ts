@@ -1,4 +1,4 @@
-import type { AddressBook } from './client-address.ts'
+import type { AddressBook } from './edge/client-address.ts'
 
 /** How clients reach this proxy, by its config. */
 export interface PublicSide {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { ConnectionOptions } from 'node:tls'
 import { Pool } from 'undici'
 import type { BackendConfig } from '#config/schema.ts'
 import { easPath } from '#eas/route.ts'
@@ -19,12 +20,16 @@ export interface Server {
   healthy: boolean
 }
 
+/** Options of node:tls for connections to a backend. */
+export type BackendTls = Pick<ConnectionOptions, 'minVersion' | 'ca' | 'ciphers'>
+
 /** A named group of servers that hold the same mailboxes. */
 export interface Backend {
   readonly name: string
   readonly kind: BackendConfig['kind']
   readonly service: Service
-  readonly config: BackendConfig
+  /** How to speak TLS with its servers. */
+  readonly tls: BackendTls
   readonly servers: readonly Server[]
 }
 
@@ -66,12 +71,13 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   }
 
   for (const [name, config] of Object.entries(options.backends)) {
+    const tls = tlsOptions(config)
     const backend: Backend = {
       name,
       kind: config.kind,
       service: serviceOf(config.kind),
-      config,
-      servers: config.servers.map((origin) => openServer(origin, config, options.connectSeconds)),
+      tls,
+      servers: config.servers.map((origin) => openServer(origin, tls, options.connectSeconds)),
     }
     backends.set(name, backend)
     const check = healthCheck(config)
@@ -122,7 +128,16 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   }
 }
 
-function openServer(origin: string, config: BackendConfig, connectSeconds: number): Server {
+function tlsOptions({ tlsMinVersion, caFile }: BackendConfig): BackendTls {
+  return {
+    minVersion: tlsMinVersion,
+    ...(caFile === undefined ? undefined : { ca: readFileSync(caFile) }),
+    // OpenSSL refuses the old versions' algorithms below this level
+    ...(/^TLSv1(?:\.1)?$/.test(tlsMinVersion) ? { ciphers: 'DEFAULT@SECLEVEL=0' } : undefined),
+  }
+}
+
+function openServer(origin: string, tls: BackendTls, connectSeconds: number): Server {
   const options = {
     // one request a connection at a time; HTTP/2 would put many users' requests on one
     pipelining: 1,
@@ -135,10 +150,7 @@ function openServer(origin: string, config: BackendConfig, connectSeconds: numbe
       timeout: connectSeconds * 1000,
       keepAlive: true,
       keepAliveInitialDelay: 60_000,
-      minVersion: config.tlsMinVersion,
-      ...(config.caFile === undefined ? undefined : { ca: readFileSync(config.caFile) }),
-      // OpenSSL refuses the old versions' algorithms below this level
-      ...(/^TLSv1(?:\.1)?$/.test(config.tlsMinVersion) ? { ciphers: 'DEFAULT@SECLEVEL=0' } : undefined),
+      ...tls,
     },
   }
   const url = new URL(origin)

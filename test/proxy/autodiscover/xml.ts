@@ -1,5 +1,5 @@
 import t from 'tap'
-import { escapeXml, parseXml } from '#proxy/xml.ts'
+import { escapeXml, parseXml } from '#proxy/autodiscover/xml.ts'
 
 void t.test('gives the tree with the place of each element, whatever the line ends', (t) => {
   for (const end of ['\n', '\r\n']) {

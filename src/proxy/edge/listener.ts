@@ -13,12 +13,12 @@ import type { Config } from '#config/schema.ts'
 import { EasError } from '#eas/errors.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import { createAddressBook, peerAddress } from './client-address.ts'
-import { nextRequestId, type Exchange } from './exchange.ts'
-import { unjudgedOutcome, type Unjudged } from './observe.ts'
-import type { Passthrough } from './passthrough.ts'
-import type { Pipeline } from './pipeline.ts'
+import { nextRequestId, type Exchange } from '../exchange.ts'
+import { unjudgedOutcome, type Unjudged } from '../observe.ts'
+import type { Passthrough } from '../passthrough/passthrough.ts'
+import type { Pipeline } from '../pipeline.ts'
 import { requireProxyHeader } from './proxy-header-gate.ts'
-import { sendMalformed } from './respond.ts'
+import { sendMalformed } from '../respond.ts'
 
 export interface ListenerOptions {
   readonly listen: Config['listen']

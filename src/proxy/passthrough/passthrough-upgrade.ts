@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { EasError } from '#eas/errors.ts'
 import { parseRequest, type EasRequest } from '#eas/parse.ts'
-import type { ActResult } from './exchange.ts'
+import type { ActResult } from '../exchange.ts'
 import type { Passage } from './passthrough.ts'
 
 /** What became of an upgrade, which is not walked through the pipeline. */

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createAddressBook, peerAddress } from '#proxy/client-address.ts'
-import { proxyRows } from '../support/proxy-rows.ts'
+import { createAddressBook, peerAddress } from '#proxy/edge/client-address.ts'
+import { proxyRows } from '../../support/proxy-rows.ts'
 
 interface Row {
   readonly name: string

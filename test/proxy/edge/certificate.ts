@@ -3,10 +3,14 @@ import { connect as connectTcp, createServer as createTcpServer, type AddressInf
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { EasError } from '#eas/errors.ts'
-import { certificateUser } from '#proxy/certificate.ts'
-import { certificateMaker, type CertificateRequest, type TestCertificate } from '../support/certificates.ts'
-import { recordingUpstream } from '../support/recording-upstream.ts'
-import { goodRequest, testProxy } from '../support/test-proxy.ts'
+import { certificateUser } from '#proxy/edge/certificate.ts'
+import {
+  certificateMaker,
+  type CertificateRequest,
+  type TestCertificate,
+} from '../../support/certificates.ts'
+import { recordingUpstream } from '../../support/recording-upstream.ts'
+import { goodRequest, testProxy } from '../../support/test-proxy.ts'
 
 const upn = (name: string) => `1.3.6.1.4.1.311.20.2.3;FORMAT:UTF8,UTF8:${name}`
 

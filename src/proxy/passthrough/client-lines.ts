@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { isIP, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { BackendConfig } from '#config/schema.ts'
-import type { Backend, Server, Upstreams } from './upstreams.ts'
+import type { Backend, BackendTls, Server, Upstreams } from '../upstreams.ts'
 
 /** The upstream connection of one client connection. */
 export interface Line {
@@ -22,21 +20,9 @@ export interface ClientLines {
   readonly close: () => void
 }
 
-export type BackendTls = Pick<BackendConfig, 'caFile' | 'tlsMinVersion'>
-
 /** Each line ends with the client's socket. */
-export function createClientLines(
-  backend: Backend,
-  tls: BackendTls,
-  upstreams: Pick<Upstreams, 'serversFor'>,
-): ClientLines {
+export function createClientLines(backend: Backend, upstreams: Pick<Upstreams, 'serversFor'>): ClientLines {
   const lines = new Map<Duplex, Line>()
-  const tlsOptions = {
-    minVersion: tls.tlsMinVersion,
-    ...(tls.caFile === undefined ? undefined : { ca: readFileSync(tls.caFile) }),
-    // OpenSSL refuses the old versions' algorithms below this level
-    ...(/^TLSv1(?:\.1)?$/.test(tls.tlsMinVersion) ? { ciphers: 'DEFAULT@SECLEVEL=0' } : undefined),
-  }
   return {
     lineOf: (socket, clientAddress) => {
       const open = lines.get(socket)
@@ -50,7 +36,7 @@ export function createClientLines(
           lines.delete(socket)
         })
       }
-      const line = openLine(server, tlsOptions)
+      const line = openLine(server, backend.tls)
       lines.set(socket, line)
       return line
     },
@@ -60,13 +46,13 @@ export function createClientLines(
   }
 }
 
-function openLine(server: Server, tlsOptions: object): Line {
+function openLine(server: Server, tls: BackendTls): Line {
   const { protocol, hostname } = new URL(server.origin)
   const secure = protocol === 'https:'
   const options = { keepAlive: true, keepAliveMsecs: 60_000, maxSockets: 1 }
   // by default Node checks a certificate against the Host header, which here is the public name
   const servername = isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : ''
-  const agent = secure ? new HttpsAgent({ ...options, ...tlsOptions, servername }) : new HttpAgent(options)
+  const agent = secure ? new HttpsAgent({ ...options, ...tls, servername }) : new HttpAgent(options)
   const dialled = new WeakSet<Duplex>()
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (...args) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { rewriteJsonAnswer, rewriteXmlAnswer } from '#proxy/autodiscover-answer.ts'
+import { rewriteJsonAnswer, rewriteXmlAnswer } from '#proxy/autodiscover/autodiscover-answer.ts'
 
 const ours = 'https://mail.example.com'
 const easUrl = `${ours}/Microsoft-Server-ActiveSync`

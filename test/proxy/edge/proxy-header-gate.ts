@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
-import { certificateMaker } from '../support/certificates.ts'
-import { wireClient } from '../support/http-answer.ts'
-import { recordingUpstream } from '../support/recording-upstream.ts'
-import { goodRequest, testProxy } from '../support/test-proxy.ts'
+import { certificateMaker } from '../../support/certificates.ts'
+import { wireClient } from '../../support/http-answer.ts'
+import { recordingUpstream } from '../../support/recording-upstream.ts'
+import { goodRequest, testProxy } from '../../support/test-proxy.ts'
 
 const version1 = 'PROXY TCP4 203.0.113.7 192.0.2.1 4711 443\r\n'
 const version2 = Buffer.concat([

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { errors } from 'undici'
-import type { Backend, Server, Upstreams } from './upstreams.ts'
+import type { Backend, Server, Upstreams } from '../upstreams.ts'
 
 /** A question whose answer is read whole before anything is told to the client. */
 export interface Question {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseProxyHeader } from '#proxy/proxy-protocol.ts'
+import { parseProxyHeader } from '#proxy/edge/proxy-protocol.ts'
 
 const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 

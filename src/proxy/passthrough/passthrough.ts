@@ -4,22 +4,21 @@ import type { Duplex } from 'node:stream'
 import type { Config } from '#config/schema.ts'
 import { EasError } from '#eas/errors.ts'
 import type { RequestHeaders } from '#eas/headers.ts'
-import type { RouteHandler } from './act.ts'
-import { takeBody } from './body.ts'
-import { createClientLines, type BackendTls, type Line } from './client-lines.ts'
-import { forwardedHeaders, type PublicSide } from './forwarded-headers.ts'
+import type { RouteHandler } from '../act.ts'
+import { takeBody } from '../body.ts'
+import { createClientLines, type Line } from './client-lines.ts'
+import { forwardedHeaders, type PublicSide } from '../forwarded-headers.ts'
 import { passthroughRequestHeaders, passthroughResponseHeaders } from './passthrough-headers.ts'
 import { passRequest } from './passthrough-request.ts'
 import { passUpgrade, websocketRequest, type UpgradeResult } from './passthrough-upgrade.ts'
-import { sendUnavailable } from './respond.ts'
-import { isPassthrough } from './routing.ts'
-import type { Backend, Upstreams } from './upstreams.ts'
+import { sendUnavailable } from '../respond.ts'
+import { isPassthrough } from '../routing.ts'
+import type { Backend, Upstreams } from '../upstreams.ts'
 
 export interface PassthroughDeps extends PublicSide {
   readonly prefixes: readonly string[]
   /** Where these routes lead: the default backend. */
   readonly backend: Backend
-  readonly tls: BackendTls
   readonly upstreams: Pick<Upstreams, 'serversFor' | 'serverOf' | 'dialFailed'>
   readonly limits: Pick<Config['limits'], 'connectSeconds' | 'upstreamSeconds' | 'maxBodyBytes'>
 }
@@ -62,7 +61,7 @@ const unavailable = { action: 'unavailable', reason: 'upstream-unavailable' } as
 /** Proxies by http-proxy-3, which is given headers, path and framing as `eas/` let them through. */
 export function createPassthrough(deps: PassthroughDeps): Passthrough {
   const { backend, upstreams, limits } = deps
-  const lines = createClientLines(backend, deps.tls, upstreams)
+  const lines = createClientLines(backend, upstreams)
   const upgraded = new Set<Duplex>()
   const answerTimeoutMs = limits.upstreamSeconds * 1000
 

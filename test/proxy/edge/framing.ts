@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
-import { wireClient } from '../support/http-answer.ts'
-import { proxyRows } from '../support/proxy-rows.ts'
-import { recordingUpstream } from '../support/recording-upstream.ts'
-import { goodRequest, testProxy } from '../support/test-proxy.ts'
-import { untilEnd } from '../support/wire-end.ts'
+import { wireClient } from '../../support/http-answer.ts'
+import { proxyRows } from '../../support/proxy-rows.ts'
+import { recordingUpstream } from '../../support/recording-upstream.ts'
+import { goodRequest, testProxy } from '../../support/test-proxy.ts'
+import { untilEnd } from '../../support/wire-end.ts'
 
 /** A request that is refused hard. */
 interface RefusedRow {

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { wireClient } from '../support/http-answer.ts'
-import { passthroughPair, passthroughRequest } from '../support/passthrough-proxy.ts'
+import { wireClient } from '../../support/http-answer.ts'
+import { passthroughPair, passthroughRequest } from '../../support/passthrough-proxy.ts'
 
 void t.test(
   'drops the headers and cookies that steer Exchange, and sets its own, T-16, T-28, T-29, T-37, T-42, T-43',

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { certificateMaker } from '../support/certificates.ts'
-import { wireClient } from '../support/http-answer.ts'
-import { recordingUpstream, usualAnswer } from '../support/recording-upstream.ts'
-import { goodRequest, testProxy, type TestProxy } from '../support/test-proxy.ts'
-import { untilEnd } from '../support/wire-end.ts'
+import { certificateMaker } from '../../support/certificates.ts'
+import { wireClient } from '../../support/http-answer.ts'
+import { recordingUpstream, usualAnswer } from '../../support/recording-upstream.ts'
+import { goodRequest, testProxy, type TestProxy } from '../../support/test-proxy.ts'
+import { untilEnd } from '../../support/wire-end.ts'
 
 async function isServed(t: Test, { port }: TestProxy): Promise<void> {
   const client = await wireClient(t, port)

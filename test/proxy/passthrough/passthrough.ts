@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { certificateMaker } from '../support/certificates.ts'
-import { wireClient } from '../support/http-answer.ts'
-import { passthroughPair, passthroughProxy, passthroughRequest } from '../support/passthrough-proxy.ts'
-import { recordingUpstream, refusingUrls } from '../support/recording-upstream.ts'
+import { certificateMaker } from '../../support/certificates.ts'
+import { wireClient } from '../../support/http-answer.ts'
+import { passthroughPair, passthroughProxy, passthroughRequest } from '../../support/passthrough-proxy.ts'
+import { recordingUpstream, refusingUrls } from '../../support/recording-upstream.ts'
 
 void t.test('passes listed routes, method, path and query to the letter, T-25, T-26', async (t) => {
   const { upstream, proxy } = await passthroughPair(t)

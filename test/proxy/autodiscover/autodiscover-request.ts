@@ -1,7 +1,7 @@
 import t from 'tap'
 import { EasError } from '#eas/errors.ts'
-import { autodiscoverRequest, readAutodiscoverRequest } from '#proxy/autodiscover-request.ts'
-import { proxyRows } from '../support/proxy-rows.ts'
+import { autodiscoverRequest, readAutodiscoverRequest } from '#proxy/autodiscover/autodiscover-request.ts'
+import { proxyRows } from '../../support/proxy-rows.ts'
 
 const schemas = 'http://schemas.microsoft.com/exchange/autodiscover/mobilesync'
 

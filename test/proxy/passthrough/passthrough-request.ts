@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { wireClient } from '../support/http-answer.ts'
-import { passthroughPair, passthroughProxy, passthroughRequest } from '../support/passthrough-proxy.ts'
-import { answerRaw, rawUpstream } from '../support/recording-upstream.ts'
-import { untilEnd } from '../support/wire-end.ts'
+import { wireClient } from '../../support/http-answer.ts'
+import { passthroughPair, passthroughProxy, passthroughRequest } from '../../support/passthrough-proxy.ts'
+import { answerRaw, rawUpstream } from '../../support/recording-upstream.ts'
+import { untilEnd } from '../../support/wire-end.ts'
 
 void t.test('frames every body as it came, and refuses it where methods have none, T-32', async (t) => {
   const { upstream, proxy } = await passthroughPair(t)

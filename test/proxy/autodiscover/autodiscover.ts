@@ -1,15 +1,15 @@
 import t, { type Test } from 'tap'
 import { demoUsers } from '#simulator/demo.ts'
 import { createSimulator } from '#simulator/exchange.ts'
-import { wireClient, type WireAnswer } from '../support/http-answer.ts'
+import { wireClient, type WireAnswer } from '../../support/http-answer.ts'
 import {
   rawUpstream,
   recordingUpstream,
   refusingUrls,
   type RecordingUpstream,
   type Reply,
-} from '../support/recording-upstream.ts'
-import { testProxy, type TestProxy, type TestProxySettings } from '../support/test-proxy.ts'
+} from '../../support/recording-upstream.ts'
+import { testProxy, type TestProxy, type TestProxySettings } from '../../support/test-proxy.ts'
 
 const schemas = 'http://schemas.microsoft.com/exchange/autodiscover/mobilesync'
 const basic = `Basic ${Buffer.from('alice@example.com:demo').toString('base64')}`
