@@ -2,7 +2,7 @@ import { commandFromName } from './commands.ts'
 import { isDeviceId } from './device-id.ts'
 import { EasError } from './errors.ts'
 import type { EasQuery } from './query.ts'
-import { decodeUtf8, hasControl } from './text.ts'
+import { hasControl } from './text.ts'
 
 /** The parameters of [MS-ASHTTP] 2.2.1.1.1.2.1 and the two withdrawn ones; anything else is refused. T-05 */
 const parameters = new Map(
@@ -74,21 +74,16 @@ function unknownPart(part: string, equals: number, offset: number): EasError {
 /** Percent-decodes once; what could be decoded again, or in another way, is refused. T-04 */
 function decodeValue(text: string, offset: number): string {
   if (!text.includes('%')) return text
-  const bytes: number[] = []
-  for (let index = 0; index < text.length; index++) {
-    if (text[index] !== '%') {
-      bytes.push(text.charCodeAt(index))
-      continue
-    }
-    const hex = text.slice(index + 1, index + 3)
-    if (!/^[0-9A-Fa-f]{2}$/.test(hex)) {
-      throw new EasError('EAS_VALUE_ENCODING', 'two hex digits must follow %', offset + index)
-    }
-    bytes.push(Number.parseInt(hex, 16))
-    index += 2
+  const badEscape = text.search(/%(?![0-9A-Fa-f]{2})/)
+  if (badEscape !== -1) {
+    throw new EasError('EAS_VALUE_ENCODING', 'two hex digits must follow %', offset + badEscape)
   }
-  const value = decodeUtf8(Uint8Array.from(bytes))
-  if (value === undefined) throw new EasError('EAS_VALUE_ENCODING', 'the value is not UTF-8', offset)
+  let value: string
+  try {
+    value = decodeURIComponent(text)
+  } catch {
+    throw new EasError('EAS_VALUE_ENCODING', 'the value is not UTF-8', offset)
+  }
   if (value.includes('%') || hasControl(value)) {
     throw new EasError(
       'EAS_VALUE_ENCODING',

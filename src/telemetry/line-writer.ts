@@ -13,7 +13,7 @@ export interface LineWriter {
  * would put half a line of one process into a line of another. T-59
  */
 const maxPipeChunkBytes = 4096
-/** A file takes a chunk of any length in one piece, and each write costs a turn of another thread. */
+/** A file takes a chunk of any length in one piece. */
 const maxFileChunkBytes = 65_536
 const flushAfterMs = 100
 const retryMs = 20
@@ -27,7 +27,8 @@ const maxWaitingBytes = 16_777_216
  * @param onDropped told how many lines were lost, once there is room again
  */
 export function createLineWriter(fd: number, onDropped: (lines: number) => void): LineWriter {
-  const maxChunkBytes = fstatSync(fd).isFile() ? maxFileChunkBytes : maxPipeChunkBytes
+  const isFile = fstatSync(fd).isFile()
+  const maxChunkBytes = isFile ? maxFileChunkBytes : maxPipeChunkBytes
   /** Whole lines, ready to be written. */
   const chunks: Buffer[] = []
   /** Lines that make the next chunk. */
@@ -60,7 +61,30 @@ export function createLineWriter(fd: number, onDropped: (lines: number) => void)
     onDropped(lines)
   }
 
+  const drop = (chunk: Buffer) => {
+    dropped += chunk.toString('latin1').split('\n').length - 1
+    settle(chunk, chunk.length)
+  }
+
+  // A file takes what it is given at once, and a turn of another thread for each chunk costs more than the write; in
+  // the background the lines would fall behind a saturated worker.
+  const writeToFile = () => {
+    for (let [chunk] = chunks; chunk !== undefined; [chunk] = chunks) {
+      try {
+        settle(chunk, writeSync(fd, chunk))
+        tellDropped()
+      } catch {
+        // the disk is full: it is told once there is room again
+        drop(chunk)
+      }
+    }
+  }
+
   const writeNext = () => {
+    if (isFile) {
+      writeToFile()
+      return
+    }
     const [chunk] = chunks
     if (isWriting || chunk === undefined) return
     isWriting = true
@@ -75,8 +99,7 @@ export function createLineWriter(fd: number, onDropped: (lines: number) => void)
         tellDropped()
       } else {
         // the disk is full or the reader is gone: there is nobody to be told now
-        dropped += chunk.toString('latin1').split('\n').length - 1
-        settle(chunk, chunk.length)
+        drop(chunk)
       }
       writeNext()
     })
