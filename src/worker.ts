@@ -1,5 +1,5 @@
 import { EnvironmentError, opened } from '#cli/command.ts'
-import { createLookup } from '#directory/lookup.ts'
+import { createLookup, type Lookup } from '#directory/lookup.ts'
 import { createHourlyCounts } from '#directory/hourly-counts.ts'
 import { createSightingBatch } from '#directory/sightings.ts'
 import { openStoreReader } from '#directory/store.ts'
@@ -14,7 +14,8 @@ const maxReportedPairs = 10_000
 
 /** A worker: holds the proxy listener, caches and pools; reads the store, never writes it. Lives as long as its owner. */
 export function runWorker(): void {
-  const metrics = createMetrics()
+  let lookup: Lookup | undefined
+  const metrics = createMetrics({ lookups: () => lookup?.counts ?? { hits: 0, misses: 0 } })
   let proxy: Proxy | undefined
   const sightings = createSightingBatch({ max: maxReportedPairs })
   const counts = createHourlyCounts(Date.now)
@@ -28,10 +29,11 @@ export function runWorker(): void {
 
   const start = async ({ config, policy }: WorkerSettings, log: Logger) => {
     const store = openStoreReader(config.store.path, { sourceOrder: sourceNames(config) })
+    lookup = createLookup({ store, max: config.limits.cachedDevices })
     proxy = createProxy({
       config,
       policy,
-      lookup: createLookup({ store, max: config.limits.cachedDevices }),
+      lookup,
       metrics,
       log,
       onOutcome: (outcome, sighting) => {

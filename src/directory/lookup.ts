@@ -21,6 +21,13 @@ export interface Lookup {
   apply(change: Change): void
   /** Entries held. */
   readonly size: number
+  /** How often the answer was in memory, and how often it was read from the store, since the start. */
+  readonly counts: LookupCounts
+}
+
+export interface LookupCounts {
+  readonly hits: number
+  readonly misses: number
 }
 
 export interface LookupOptions {
@@ -63,6 +70,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
       for (const [index, term] of termsOf(entry)) index.delete(term, key)
     },
   })
+  const counts = { hits: 0, misses: 0 }
   let sourcesComplete = store.sourcesComplete()
 
   function termsOf({ facts, names, deviceKey }: Entry) {
@@ -103,7 +111,11 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
   function lookup(names: readonly string[], deviceKey: string | undefined): Facts {
     const key = JSON.stringify(deviceKey === undefined ? [names] : [names, deviceKey])
     const held = cache.get(key)
-    if (held !== undefined) return held.facts
+    if (held !== undefined) {
+      counts.hits++
+      return held.facts
+    }
+    counts.misses++
     const folded = names.map((name) => name.toLowerCase())
     let facts: Facts
     try {
@@ -148,5 +160,6 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
     get size() {
       return cache.size
     },
+    counts,
   }
 }

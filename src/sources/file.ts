@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import type { FactsSource, SourceStatus } from '#directory/facts-source.ts'
 import type { RowFault } from '#directory/rows.ts'
 import type { Store } from '#directory/store.ts'
+import type { SyncOutcome } from '#directory/sync-state.ts'
 import { readFactsFile } from './read-facts-file.ts'
 
 /** Runs `work` after `delayMs`; gives the function that calls it off. */
@@ -16,6 +17,8 @@ export interface FileSourceOptions {
   readonly store: Pick<Store, 'replace' | 'hasRecords' | 'setSourceFailed'>
   /** Told of each bad row, at most `maxReportedFaults` per read. `place`: line of a CSV, index in a JSON list. */
   readonly onFault: (fault: RowFault) => void
+  /** Told how each read ended; a look that finds the file unchanged is no read. */
+  readonly onRead: (outcome: SyncOutcome) => void
   /** ms since the epoch. */
   readonly now: () => number
   readonly schedule?: Schedule
@@ -33,13 +36,14 @@ const maxReportedFaults = 100
  * suddenly empty, leaves everything as it was. T-56
  */
 export function createFileSource(options: FileSourceOptions): FactsSource {
-  const { name, path, store, onFault, now, schedule = scheduleTimer } = options
+  const { name, path, store, onFault, onRead, now, schedule = scheduleTimer } = options
   let status: SourceStatus = { records: 0, faults: 0 }
   /** The file as it was when it was last taken, and as the last look saw it. */
   let taken: string | undefined
   let lastSeen: string | undefined
 
   function fail(error: string): void {
+    onRead('failed')
     if (status.error === error) return
     status = { ...status, error }
     try {
@@ -75,6 +79,7 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
         faults: faults.length,
         ...(completeAt === undefined ? undefined : { lastCompleteAt: completeAt }),
       }
+      onRead(complete ? 'complete' : 'partial')
     }
     return true
   }

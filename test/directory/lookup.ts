@@ -47,6 +47,20 @@ void t.test('gives what is known of a login and a device', async (t) => {
   })
 })
 
+void t.test('counts what was in memory and what was not', async (t) => {
+  const { lookup, store } = worker(t)
+  await store.upsert('api', [phone(alice, 'ApplA')])
+  t.same(lookup.counts, { hits: 0, misses: 0 })
+  lookup.lookup([alice], 'appla')
+  lookup.lookup([alice], 'appla')
+  lookup.lookup([alice], 'appla')
+  lookup.resolveUser([bob])
+  t.same(lookup.counts, { hits: 2, misses: 2 })
+  await store.upsert('api', [phone(alice, 'ApplA', { enrolled: false })])
+  lookup.lookup([alice], 'appla')
+  t.same(lookup.counts, { hits: 2, misses: 3 }, 'a change costs its entries')
+})
+
 void t.test('the first name that leads to exactly one user counts', async (t) => {
   const { lookup, store } = worker(t)
   await store.upsert('api', [

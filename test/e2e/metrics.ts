@@ -106,6 +106,9 @@ void t.test('owner and two workers give one picture, whose labels no client can 
   t.equal(valueOf(after, 'easgate_request_duration_seconds', { le: '+Inf' }), requests)
   t.ok(valueOf(after, 'easgate_malformed_requests_total') >= 4)
   t.equal(valueOf(after, 'easgate_policy_revision'), 1)
+  t.equal(valueOf(after, 'easgate_source_sync_total', { source: 'file', outcome: 'complete' }), 1)
+  t.ok(valueOf(after, 'easgate_lookups_total', { outcome: 'miss' }) >= 40, 'each device is new to its worker')
+  t.ok(valueOf(after, 'easgate_facts_age_seconds', { source: 'file' }) < 600)
   t.equal(valueOf(after, 'easgate_parked_requests'), 0)
   for (const { name, samples } of after.values()) {
     if (!name.startsWith('easgate_')) continue

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { FactsSource } from '#directory/facts-source.ts'
 import type { RowFault } from '#directory/rows.ts'
+import type { SyncOutcome } from '#directory/sync-state.ts'
 import { createFileSource, type Schedule } from '#sources/file.ts'
 import { testStore, type TestStore } from '../support/directory-store.ts'
 
@@ -44,6 +45,7 @@ interface WatchedFile extends TestStore {
   readonly file: string
   readonly source: FactsSource
   readonly faults: RowFault[]
+  readonly reads: SyncOutcome[]
   readonly tick: () => Promise<void>
   /** Starts the source and ticks until its first read has ended. */
   readonly start: () => Promise<void>
@@ -56,12 +58,14 @@ function watchedFile(t: Test, content: string | undefined, name = 'facts.csv'): 
   const file = join(test.path, '..', name)
   if (content !== undefined) writeFileSync(file, content)
   const faults: RowFault[] = []
+  const reads: SyncOutcome[] = []
   const { schedule, tick } = clockwork()
   const source = createFileSource({
     name: 'file',
     path: file,
     store: test.store,
     onFault: (fault) => faults.push(fault),
+    onRead: (outcome) => reads.push(outcome),
     now: () => test.clock.now,
     schedule,
   })
@@ -72,6 +76,7 @@ function watchedFile(t: Test, content: string | undefined, name = 'facts.csv'): 
     file,
     source,
     faults,
+    reads,
     tick,
     async start() {
       void source.start(abort.signal)
@@ -220,8 +225,14 @@ void t.test('with its own timers, a change reaches the store without being asked
   const { store, path } = testStore(t, ['file'])
   const file = join(path, '..', 'facts.csv')
   writeFileSync(file, header + row('alice'))
-  const options = { name: 'file', path: file, store, onFault: () => t.fail('no fault'), now: Date.now }
-  const source = createFileSource(options)
+  const source = createFileSource({
+    name: 'file',
+    path: file,
+    store,
+    onFault: () => t.fail('no fault'),
+    onRead: () => undefined,
+    now: Date.now,
+  })
   const abort = new AbortController()
   t.teardown(() => abort.abort())
   await source.start(abort.signal)
@@ -231,6 +242,24 @@ void t.test('with its own timers, a change reaches the store without being asked
   t.match(await changed, [{ kind: 'device', user: 'alice@example.com' }])
 })
 
+void t.test(
+  'tells how each read ended, also the tenth in vain; a look at a file that stands is no read',
+  async (t) => {
+    const { start, tick, file, reads } = watchedFile(t, undefined)
+    await start()
+    t.same(reads, ['failed', 'failed'], 'a file that is not there')
+    writeFileSync(file, header + row('alice'))
+    for (let look = 0; look < 4; look++) await tick()
+    t.same(reads, ['failed', 'failed', 'complete'])
+    writeFileSync(file, header + row('alice') + 'bob@example.com,a b,compliant\n')
+    for (let look = 0; look < 4; look++) await tick()
+    t.same(reads.slice(3), ['partial'])
+    writeFileSync(file, '')
+    for (let look = 0; look < 4; look++) await tick()
+    t.same(reads.slice(4), ['failed'])
+  },
+)
+
 void t.test('a source whose signal has already ended does nothing', async (t) => {
   const { store, path } = testStore(t, ['file'])
   const file = join(path, '..', 'facts.csv')
@@ -239,6 +268,7 @@ void t.test('a source whose signal has already ended does nothing', async (t) =>
     path: file,
     store,
     onFault: () => t.fail('no fault'),
+    onRead: () => t.fail('no read'),
     now: Date.now,
   })
   await source.start(AbortSignal.abort())
@@ -255,6 +285,7 @@ void t.test('an aborted source settles and stops', async (t) => {
     path: file,
     store,
     onFault: () => t.fail('no fault'),
+    onRead: () => t.fail('no read'),
     now: Date.now,
   })
   const started = source.start(abort.signal)

@@ -58,7 +58,6 @@ void t.test('every metric has the labels of design.md and no other', async (t) =
   )
   metrics.devices.set({ state: 'block', platform: 'iOS' }, 1)
   metrics.upstreamHealthy.set({ backend: 'simulator', server: 'mail:443' }, 1)
-  metrics.lookups.inc({ outcome: 'hit' })
   metrics.factsAgeSeconds.set({ source: 'file' }, 1)
   metrics.sourceSync.inc({ source: 'file', outcome: 'complete' })
   const families = await scrape(metrics)
@@ -106,6 +105,17 @@ void t.test('a request counts once, as what was done with it', async (t) => {
   )
   const upstream = families.get('easgate_upstream_duration_seconds')?.samples ?? []
   t.match(upstream.at(-2), { name: 'easgate_upstream_duration_seconds_sum', value: 0.25 })
+})
+
+void t.test('look-ups are counted where they happen, and read when they are asked for', async (t) => {
+  const counts = { hits: 3, misses: 1 }
+  const worker = createMetrics({ lookups: () => counts })
+  const lookups = async (outcome: string) =>
+    valueOf(await scrape(createMetrics(), worker), 'easgate_lookups_total', { outcome })
+  t.equal(await lookups('hit'), 3)
+  t.equal(await lookups('miss'), 1)
+  counts.hits++
+  t.equal(await lookups('hit'), 4)
 })
 
 void t.test('owner and workers make one picture', async (t) => {
