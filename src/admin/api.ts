@@ -92,7 +92,9 @@ async function listDevices({ store }: ApiDeps, { query }: ApiRequest) {
   checkWord('state', filters.state, actions)
   checkWord('reason', filters.reason, reasons)
   const { devices, next } = await store.devices({ ...filters, limit: Number(limit) })
-  return { devices: devices.map(shown), next: next ?? null }
+  const page: unknown[] = []
+  await visitInSlices(devices, (device) => page.push(shown(device)))
+  return { devices: page, next: next ?? null }
 }
 
 /** The parameters that are given; empty ones count as absent, as forms send them. */
