@@ -14,10 +14,9 @@ const oldestNode = 26
  * @throws {EnvironmentError}
  */
 export function refuseUnsafeRuntime({ versions, execArgv, env }: Runtime): void {
-  const switches = [...execArgv, ...(env['NODE_OPTIONS'] ?? '').split(/\s+/)].map((text) =>
-    // Node takes both spellings
-    text.replaceAll('_', '-'),
-  )
+  // Node takes quotes and backslashes in its variable, and underscores for hyphens
+  const fromEnvironment = (env['NODE_OPTIONS'] ?? '').replace(/["\\]/g, '').split(/\s+/)
+  const switches = [...execArgv, ...fromEnvironment].map((text) => text.replaceAll('_', '-'))
   if (Number.parseInt(versions.node, 10) < oldestNode) {
     throw new EnvironmentError(`easgate needs Node ${oldestNode} or later; this is ${versions.node}`)
   }

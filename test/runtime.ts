@@ -8,6 +8,10 @@ void t.test('a runtime whose checks are switched off does not serve (T-60)', asy
     [{ execArgv: ['--insecure-http-parser'] }, /--insecure-http-parser/],
     [{ execArgv: ['--inspect', '--insecure_http_parser'] }, /--insecure-http-parser/],
     [{ env: { NODE_OPTIONS: '--max-old-space-size=512  --insecure-http-parser' } }, /--insecure-http-parser/],
+    [
+      { env: { NODE_OPTIONS: '"--max-old-space-size=512" "--insecure\\-http-parser"' } },
+      /--insecure-http-parser/,
+    ],
     [{ env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } }, /NODE_TLS_REJECT_UNAUTHORIZED/],
     [{ versions: { node: '24.1.0' } }, /^easgate needs Node 26 or later; this is 24\.1\.0$/],
   ] as const) {

@@ -4,7 +4,7 @@ import type { CommandName } from './commands.ts'
 import { EasError } from './errors.ts'
 import { readHeaders, type RequestHeaders } from './headers.ts'
 import { parseOptionsQuery } from './plain-query.ts'
-import { parseQuery } from './query.ts'
+import { parseQuery, type QueryParser } from './query.ts'
 import { routeOf, type Route } from './route.ts'
 import type { ProtocolVersion } from './versions.ts'
 
@@ -46,7 +46,7 @@ const noCredentials: Credentials = { kind: 'probe', authorization: undefined }
  * The first step of every request: what is it, and is there exactly one way to read it?
  * @throws {EasError} nothing of the request may be forwarded, and its connection may be out of step
  */
-export function parseRequest(raw: RawRequest): EasRequest {
+export function parseRequest(raw: RawRequest, readQuery: QueryParser = parseQuery): EasRequest {
   if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') {
     throw new EasError('EAS_TARGET_INVALID', 'expected HTTP/1.1')
   }
@@ -70,7 +70,7 @@ export function parseRequest(raw: RawRequest): EasRequest {
   }
   switch (route.kind) {
     case 'eas':
-      return parseEas(raw.method, route, base)
+      return parseEas(raw.method, route, base, readQuery)
     case 'autodiscover-xml':
       expectMethod(raw.method, 'POST')
       if (route.query !== undefined)
@@ -97,7 +97,7 @@ export function parseRequest(raw: RawRequest): EasRequest {
   }
 }
 
-function parseEas(method: string, route: Route, base: EasRequest): EasRequest {
+function parseEas(method: string, route: Route, base: EasRequest, readQuery: QueryParser): EasRequest {
   const { headers } = base
   if (method === 'GET' && route.query === undefined) return { ...base, kind: 'browser' }
   if (method === 'OPTIONS') {
@@ -110,7 +110,7 @@ function parseEas(method: string, route: Route, base: EasRequest): EasRequest {
     }
   }
   expectMethod(method, 'POST')
-  const query = parseQuery(route.query)
+  const query = readQuery(route.query)
   return {
     kind: 'command',
     method,

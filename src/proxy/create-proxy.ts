@@ -1,5 +1,6 @@
 import type { Config } from '#config/schema.ts'
 import { createClientIdentifier } from '#eas/client/identify-client.ts'
+import { createQueryParser } from '#eas/query.ts'
 import type { LoginRules } from '#eas/login.ts'
 import type { Change } from '#directory/changes.ts'
 import type { Lookup } from '#directory/lookup.ts'
@@ -81,6 +82,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     options.onOutcome?.(outcome, sighting)
   }
   const walk = createPipeline({
+    readQuery: createQueryParser(),
     loginRules: loginRulesOf(config.identity),
     identifyClient: createClientIdentifier(),
     certificateOf: ({ req }) => certificateUser(req.socket),

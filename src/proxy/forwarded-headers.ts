@@ -16,12 +16,13 @@ export interface PublicSide {
  * @param forwardedFor X-Forwarded-For as received; believed from trusted peers only
  */
 export function forwardedHeaders(side: PublicSide, peer: string, forwardedFor: string | undefined): string[] {
+  const origin = side.publicUrl()
   return [
     'X-Forwarded-For',
     side.addresses.forwardedFor(peer, forwardedFor),
     'X-Forwarded-Proto',
     side.secure ? 'https' : 'http',
     'X-Forwarded-Host',
-    new URL(side.publicUrl()).host,
+    origin.slice(origin.indexOf('//') + 2),
   ]
 }

@@ -3,6 +3,7 @@ import { EasError } from '#eas/errors.ts'
 import { identify, type CertificateUser, type Identity } from '#eas/identify.ts'
 import type { LoginRules } from '#eas/login.ts'
 import { parseRequest, type EasRequest } from '#eas/parse.ts'
+import type { QueryParser } from '#eas/query.ts'
 import type { Lookup } from '#directory/lookup.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import { decide, type Decision } from '#policy/decide.ts'
@@ -20,6 +21,8 @@ import type { Backend } from './upstreams.ts'
 
 /** All that a request meets on its way; one value for the life of a worker. */
 export interface PipelineDeps {
+  /** Shared over requests: the same phone sends the same query. */
+  readonly readQuery: QueryParser
   readonly loginRules: LoginRules
   readonly identifyClient: (claims: ClientClaims) => ClientIdentity
   readonly certificateOf: (exchange: Exchange) => CertificateUser | undefined
@@ -45,7 +48,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const policy = deps.policy()
     let judged: Judged | undefined
     try {
-      const request = parse(exchange)
+      const request = parse(deps, exchange)
       const identity = identify(request, deps.loginRules, deps.certificateOf(exchange))
       const knowledge = lookUp(deps, request, identity)
       const decision = judge(deps, request, identity, knowledge)
@@ -61,9 +64,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   }
 }
 
-function parse({ req }: Exchange): EasRequest {
+function parse({ readQuery }: PipelineDeps, { req }: Exchange): EasRequest {
   const { method = '', url: target = '', httpVersion, rawHeaders } = req
-  return parseRequest({ method, target, httpVersion, rawHeaders })
+  return parseRequest({ method, target, httpVersion, rawHeaders }, readQuery)
 }
 
 /** What is known of the pair, and where the mailbox is. */

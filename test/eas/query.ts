@@ -1,7 +1,7 @@
 import t from 'tap'
 import { commandFromCode } from '#eas/commands.ts'
 import { deviceKey } from '#eas/device-id.ts'
-import { parseQuery } from '#eas/query.ts'
+import { createQueryParser, parseQuery } from '#eas/query.ts'
 import { base64Query } from '../support/base64-query.ts'
 import { checkEasRows, easRows } from '../support/eas-rows.ts'
 
@@ -30,4 +30,21 @@ void t.test('reads every command alike in both forms', async (t) => {
     t.equal(plain.command, command)
     t.equal(deviceKey(plain.deviceId), deviceKey(base64.deviceId))
   }
+})
+
+void t.test('a parser that remembers reads as one that does not, also the second time', (t) => {
+  const remembering = createQueryParser({ max: 2 })
+  for (const _ of ['first', 'second']) {
+    checkEasRows(t, easRows<string | null>('query'), (query) => remembering(query ?? undefined))
+  }
+  const query = 'Cmd=Ping&User=alice&DeviceId=A1&DeviceType=iPhone'
+  t.equal(remembering(query), remembering(query), 'remembered')
+  t.not(
+    remembering(`${query}&LongId=${'a'.repeat(600)}`),
+    remembering(`${query}&LongId=${'a'.repeat(600)}`),
+    'too long',
+  )
+  t.throws(() => remembering('Cmd=Nothing&DeviceId=A1&DeviceType=iPhone'), { code: 'EAS_COMMAND_UNKNOWN' })
+  t.throws(() => remembering('Cmd=Nothing&DeviceId=A1&DeviceType=iPhone'), { code: 'EAS_COMMAND_UNKNOWN' })
+  t.end()
 })
