@@ -19,9 +19,3 @@ export type Change =
     }
   | { readonly kind: 'policy'; readonly revision: number }
   | { readonly kind: 'sources'; readonly revision: number; readonly complete: boolean }
-  | {
-      readonly kind: 'end-sessions'
-      readonly revision: number
-      readonly user: string
-      readonly deviceKey?: string
-    }

@@ -152,7 +152,6 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
           sourcesComplete = change.complete
           break
         case 'policy':
-        case 'end-sessions':
           break
       }
     },

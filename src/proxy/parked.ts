@@ -96,7 +96,6 @@ function concernedBy(changes: readonly Change[]): (request: OpenRequest) => bool
   for (const change of changes) {
     if (change.kind === 'device') deviceKeys.add(change.deviceKey)
     if (change.kind === 'user') for (const name of [change.user, ...change.names]) users.add(name)
-    if (change.kind === 'end-sessions') users.add(change.user)
   }
   return ({ user, deviceKey }) => users.has(user) || (deviceKey !== undefined && deviceKeys.has(deviceKey))
 }

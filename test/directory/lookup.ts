@@ -206,7 +206,6 @@ void t.test('a change leaves the entries of others in memory', async (t) => {
   await store.upsert('api', [{ user: 'user8@example.com', aliases: ['eight'] }])
   t.equal(lookup.size, 48)
   lookup.apply({ kind: 'policy', revision: 1 })
-  lookup.apply({ kind: 'end-sessions', revision: 1, user: 'user9@example.com' })
   t.equal(lookup.size, 48)
 })
 
