@@ -2,7 +2,7 @@ import { fstatSync, write, writeSync } from 'node:fs'
 
 /** Lines on their way to a file descriptor that several processes share. */
 export interface LineWriter {
-  /** Takes one line with its line break. Never blocks and never throws. */
+  /** Takes one line with its line break. Never throws, and waits for nothing but a disk. */
   readonly write: (line: string) => void
   /** Writes what waits before it returns, or gives up after two seconds. For the end of the process. */
   readonly flush: () => void
