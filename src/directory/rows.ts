@@ -57,5 +57,5 @@ export function createRowReader(placeName: string): RowReader {
 export function readRows(rows: Iterable<RawRow>, placeName: string): FactsRows {
   const reader = createRowReader(placeName)
   for (const row of rows) reader.read(row)
-  return reader
+  return { records: reader.records, faults: reader.faults }
 }
