@@ -2,7 +2,7 @@ import { commandFromCode } from './commands.ts'
 import { deviceIdFromBytes } from './device-id.ts'
 import { EasError } from './errors.ts'
 import { checkDeviceId, checkDeviceType, checkUser } from './plain-query.ts'
-import type { EasQuery } from './query.ts'
+import type { EasQuery } from './eas-query.ts'
 import { decodeUtf8, hasControl } from './text.ts'
 import { versionFromByte } from './versions.ts'
 

@@ -1,7 +1,7 @@
 import { commandFromName } from './commands.ts'
 import { isDeviceId } from './device-id.ts'
 import { EasError } from './errors.ts'
-import type { EasQuery } from './query.ts'
+import type { EasQuery } from './eas-query.ts'
 import { hasControl } from './text.ts'
 
 /** The parameters of [MS-ASHTTP] 2.2.1.1.1.2.1 and the two withdrawn ones; anything else is refused. T-05 */

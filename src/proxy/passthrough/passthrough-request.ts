@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline, type Readable } from 'node:stream'
 import { EasError } from '#eas/errors.ts'
 import type { ActResult } from '../exchange.ts'
-import type { Passage } from './passthrough.ts'
+import type { Passage } from './passage.ts'
 import { sendUnavailable } from '../respond.ts'
 
 const unavailable = { action: 'unavailable', reason: 'upstream-unavailable' } as const

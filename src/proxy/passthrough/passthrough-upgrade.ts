@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { EasError } from '#eas/errors.ts'
 import { parseRequest, type EasRequest } from '#eas/parse.ts'
 import type { ActResult } from '../exchange.ts'
-import type { Passage } from './passthrough.ts'
+import type { Passage } from './passage.ts'
 
 /** What became of an upgrade, which is not walked through the pipeline. */
 export type UpgradeResult = ActResult & { readonly backend: string; readonly clientAddress: string }

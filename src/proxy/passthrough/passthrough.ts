@@ -1,4 +1,4 @@
-import { createProxyServer, type ProxyServer } from 'http-proxy-3'
+import { createProxyServer } from 'http-proxy-3'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Config } from '#config/schema.ts'
@@ -7,6 +7,7 @@ import type { RequestHeaders } from '#eas/headers.ts'
 import type { RouteHandler } from '../act.ts'
 import { takeBody } from '../body.ts'
 import { createClientLines, type Line } from './client-lines.ts'
+import type { Passage } from './passage.ts'
 import { forwardedHeaders, type PublicSide } from '../forwarded-headers.ts'
 import { passthroughRequestHeaders, passthroughResponseHeaders } from './passthrough-headers.ts'
 import { passRequest } from './passthrough-request.ts'
@@ -40,18 +41,6 @@ export interface Passthrough {
   ) => boolean
   /** Ends every connection to the backend, upgraded ones too. */
   readonly close: () => void
-}
-
-/** What one request or upgrade needs of its way upstream. */
-export interface Passage {
-  readonly line: Line
-  /** http-proxy-3, aimed at the server of the line; to be used once. */
-  readonly proxy: ProxyServer
-  readonly answerTimeoutMs: number
-  /** The response headers for the client. */
-  readonly answerHeaders: (rawHeaders: readonly string[]) => IncomingHttpHeaders
-  /** The server took no connection: it is ejected, and the next request meets another. */
-  readonly dialFailed: (error: Error) => void
 }
 
 /** Methods that show a request's headers to a script, or ask for a tunnel. */
