@@ -43,6 +43,12 @@ function makeWorkers(t: Test, count: number): StartedWorkers {
   return { workers, reported, logged }
 }
 
+/** A worker's entry in Node's own list may outlive its process: it waits for the channel to close too. */
+function aliveWorkers(): (number | undefined)[] {
+  const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker?.isDead() === false)
+  return workers.map((worker) => worker?.process.pid)
+}
+
 const changes = (...revisions: number[]): Change[] =>
   revisions.map((revision) => ({ kind: 'policy', revision }))
 
@@ -76,7 +82,7 @@ void t.test('a worker that cannot start says why, and nothing is left of the oth
   const { workers } = makeWorkers(t, 2)
   await t.rejects(workers.start(), { name: 'EnvironmentError', message: 'cannot listen on 127.0.0.1:8080' })
   await workers.stop()
-  t.strictSame(Object.keys(cluster.workers ?? {}), [])
+  t.strictSame(aliveWorkers(), [])
 })
 
 void t.test(
@@ -127,5 +133,5 @@ void t.test('stop ends a worker that hangs', async (t) => {
   mock.timers.tick(5000)
   await stopped
   t.strictSame(logged, ['a worker does not answer and is ended'])
-  t.strictSame(Object.keys(cluster.workers ?? {}), [])
+  t.strictSame(aliveWorkers(), [])
 })
