@@ -45,12 +45,26 @@ const answerPage: ReadonlyMap<EasRequest['command'], string> = new Map([
   ['Find', 'Find'],
 ])
 
+/** Made once: a device that is refused comes back for days. */
+const statusBodies: Readonly<Record<BodyStatus, ReadonlyMap<EasRequest['command'], Buffer>>> = {
+  '129': bodiesOf('129'),
+  '142': bodiesOf('142'),
+}
+
+function bodiesOf(status: BodyStatus): ReadonlyMap<EasRequest['command'], Buffer> {
+  return new Map(
+    [...answerPage].map(([command, page]) => [
+      command,
+      encodeWbxml(element(`${page}:${command}`, element(`${page}:Status`, status))),
+    ]),
+  )
+}
+
 /** Never a success that a client takes for an empty mailbox: a status in the command's own element, else HTTP's. */
 export function sendBodyStatus(res: ServerResponse, request: EasRequest, status: BodyStatus): number {
-  const { command, protocolVersion } = request
-  const page = answerPage.get(command)
-  if (page === undefined || !hasBodyStatus(protocolVersion)) return sendEmpty(res, httpStatusOf[status])
-  const body = encodeWbxml(element(`${page}:${command}`, element(`${page}:Status`, status)))
+  const body = statusBodies[status].get(request.command)
+  if (body === undefined || !hasBodyStatus(request.protocolVersion))
+    return sendEmpty(res, httpStatusOf[status])
   return send(res, 200, ['Content-Type', wbxmlType], body)
 }
 

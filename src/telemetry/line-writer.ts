@@ -22,8 +22,8 @@ const giveUpMs = 2000
 const maxWaitingBytes = 16_777_216
 
 /**
- * Writes in the background, in chunks of whole lines. A slow reader delays the lines, never the process; a disk that
- * is full costs the lines, never the process.
+ * Writes in chunks of whole lines, to a pipe in the background. A slow reader delays the lines, never the process; a
+ * disk that is full costs the lines, never the process.
  * @param onDropped told how many lines were lost, once there is room again
  */
 export function createLineWriter(fd: number, onDropped: (lines: number) => void): LineWriter {

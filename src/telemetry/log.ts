@@ -8,8 +8,7 @@ export type { Logger } from 'pino'
 const maxFieldLength = 256
 
 /**
- * JSON lines on standard output, written in the background and at the latest after a tenth of a second. No credential,
- * policy key or body is ever handed to it. T-21, T-59
+ * JSON lines on standard output, written at the latest after a tenth of a second. No credential, policy key or body is ever handed to it. T-21, T-59
  */
 export function createLog(level: string, bindings: Readonly<Record<string, unknown>> = {}): Logger {
   const writer = createLineWriter(1, (lines) => log.warn({ lines }, 'lines of the log were lost'))
