@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { easPath } from '#eas/route.ts'
+import { ask } from './ask.ts'
 import { passableChallenges } from './challenges.ts'
 import type { Backend, Upstreams } from './upstreams.ts'
 
@@ -41,11 +42,11 @@ export interface AuthenticatorOptions {
 
 /** Proofs live in this process only, under a key that dies with it. */
 export function createAuthenticator(
-  upstreams: Pick<Upstreams, 'serversFor'>,
+  upstreams: Pick<Upstreams, 'serversFor' | 'dialFailed'>,
   { proofSeconds, max = 50_000, clock }: AuthenticatorOptions,
 ): Authenticator {
   const secret = randomBytes(32)
-  const probe = (request: ProofRequest) => ask(upstreams, request, proofSeconds * 1000)
+  const probe = (request: ProofRequest) => question(upstreams, request, proofSeconds * 1000)
   const proofs = new LRUCache<string, Proof, ProofRequest>({
     max,
     ttl: rememberMs,
@@ -70,33 +71,32 @@ export function createAuthenticator(
   }
 }
 
+/** The answer to OPTIONS has no body worth the name. */
+const maxAnswerBytes = 65_536
+
 /** OPTIONS with only Host, Authorization and User-Agent: it proves a login and touches no mail. */
-async function ask(
-  upstreams: Pick<Upstreams, 'serversFor'>,
-  request: ProofRequest,
-  timeoutMs: number,
+async function question(
+  upstreams: Pick<Upstreams, 'serversFor' | 'dialFailed'>,
+  { backend, user, authorization, userAgent }: ProofRequest,
+  answerTimeoutMs: number,
 ): Promise<Proof> {
-  const { backend, user, authorization, userAgent } = request
-  const headers = {
-    ...(authorization === undefined ? undefined : { authorization }),
-    ...(userAgent === undefined ? undefined : { 'user-agent': userAgent }),
-  }
-  for (const server of upstreams.serversFor(backend, user)) {
-    try {
-      const response = await server.pool.request({
-        method: 'OPTIONS',
-        path: easPath,
-        headers,
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
-      })
-      await response.body.dump({ limit: 65_536 })
-      if (response.statusCode >= 200 && response.statusCode < 300) return { kind: 'proved' }
-      if (response.statusCode !== 401) return { kind: 'unknown' }
-      return { kind: 'refused', challenges: passableChallenges(response.headers['www-authenticate']) }
-    } catch {
-      // another server of the backend may answer; a dead one is found by the health check
-    }
-  }
-  return { kind: 'unknown' }
+  // no signal: a proof serves every request that waits for it, so no single client's leaving ends it
+  const result = await ask(upstreams, {
+    backend,
+    user,
+    method: 'OPTIONS',
+    path: easPath,
+    headers: [
+      ...(authorization === undefined ? [] : ['Authorization', authorization]),
+      ...(userAgent === undefined ? [] : ['User-Agent', userAgent]),
+    ],
+    body: null,
+    answerTimeoutMs,
+    maxAnswerBytes,
+  })
+  if (result.kind !== 'answered') return { kind: 'unknown' }
+  const { status, headers } = result
+  if (status >= 200 && status < 300) return { kind: 'proved' }
+  if (status !== 401) return { kind: 'unknown' }
+  return { kind: 'refused', challenges: passableChallenges(headers['www-authenticate']) }
 }

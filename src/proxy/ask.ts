@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { errors } from 'undici'
-import type { Backend, Server, Upstreams } from '../upstreams.ts'
+import type { Backend, Server, Upstreams } from './upstreams.ts'
 
 /** A question whose answer is read whole before anything is told to the client. */
 export interface Question {
   readonly backend: Backend
   /** Picks the server: the same user meets the same one. */
   readonly user: string
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'OPTIONS'
   readonly path: string
   /** name, value, ... */
   readonly headers: readonly string[]
@@ -35,12 +35,12 @@ type AttemptResult = AskResult | { readonly kind: 'dial-failed'; readonly error:
 
 /**
  * Asks the user's server. The next one is asked only where the dial failed. `signal` ends the request: the client is
- * gone.
+ * gone. Without one it runs to its end.
  */
 export async function ask(
   upstreams: Pick<Upstreams, 'serversFor' | 'dialFailed'>,
   question: Question,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<AskResult> {
   for (const server of upstreams.serversFor(question.backend, question.user)) {
     const result = await askServer(server, question, signal)
@@ -50,7 +50,7 @@ export async function ask(
   return { kind: 'unreachable' }
 }
 
-function askServer(server: Server, question: Question, signal: AbortSignal): Promise<AttemptResult> {
+function askServer(server: Server, question: Question, signal?: AbortSignal): Promise<AttemptResult> {
   const { method, path, headers, body, answerTimeoutMs, maxAnswerBytes } = question
   const sentAtMs = performance.now()
   let started = false
@@ -73,8 +73,8 @@ function askServer(server: Server, question: Question, signal: AbortSignal): Pro
         onRequestStart(controller) {
           started = true
           const end = () => controller.abort(new Error('the client is gone'))
-          if (signal.aborted) end()
-          else signal.addEventListener('abort', end, { once: true })
+          if (signal?.aborted === true) end()
+          else signal?.addEventListener('abort', end, { once: true })
         },
         onResponseStart(_controller, statusCode, received) {
           if (statusCode < 200) return
