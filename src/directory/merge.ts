@@ -77,6 +77,7 @@ const falseIsStricter: ReadonlySet<Field> = new Set([
   'encrypted',
   'passcode',
   'emailProfileManaged',
+  'domainJoined',
 ])
 const trueIsStricter: ReadonlySet<Field> = new Set(['jailbroken', 'wipePending'])
 const earlierIsStricter: ReadonlySet<Field> = new Set(['graceUntil', 'lastCheckIn'])
@@ -88,11 +89,16 @@ const earlierIsStricter: ReadonlySet<Field> = new Set(['graceUntil', 'lastCheckI
 const loosest = ['compliant', 'inGracePeriod', 'configManager', 'unknown']
 const strictest = ['error', 'conflict', 'noncompliant']
 
+/** The one word of these that accuses of nothing: every other word, a strange one too, is stricter. */
+const harmlessWord: Partial<Record<Field, string>> = { registrationState: 'registered', threatState: 'secured' }
+
 /** True where `value` must win over `held`. Fields that only describe (platform, model, …) keep the first value. */
 function isStricter(field: Field, value: Value, held: Value): boolean {
   if (falseIsStricter.has(field)) return held === true && value === false
   if (trueIsStricter.has(field)) return held === false && value === true
   if (earlierIsStricter.has(field)) return value < held
+  const harmless = harmlessWord[field]
+  if (harmless !== undefined) return held === harmless && value !== harmless
   if (field !== 'complianceState') return false
   const [rank, heldRank] = [complianceRank(value), complianceRank(held)]
   return rank === heldRank ? value > held : rank > heldRank

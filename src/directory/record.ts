@@ -85,6 +85,10 @@ const schema = z.strictObject(
     emailProfileManaged: boolean.optional(),
     wipePending: boolean.optional(),
     lastCheckIn: time.optional(),
+    registrationState: plainText(64).optional(),
+    managementAgent: plainText(64).optional(),
+    threatState: plainText(64).optional(),
+    domainJoined: boolean.optional(),
   },
   { error: (issue) => (issue.code === 'invalid_type' ? 'expected an object' : undefined) },
 )

@@ -25,6 +25,12 @@ export interface DeviceFacts {
   readonly emailProfileManaged?: boolean
   readonly wipePending?: boolean
   readonly lastCheckIn?: number
+  /** Graph's deviceRegistrationState, managementAgent and partnerReportedThreatState as text, for who has no verdict. */
+  readonly registrationState?: string
+  readonly managementAgent?: string
+  readonly threatState?: string
+  /** A Windows PC joined to the organisation's own domain (Graph: trustType ServerAd). */
+  readonly domainJoined?: boolean
 }
 
 /** One directory identity. `user` (the UPN) and `groups` are in lower case, as the policy's groups are. */
