@@ -104,6 +104,9 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
         device?.value.enrolled === true || (resolved !== undefined && store.hasEnrolledDevice(resolved)),
       sourcesComplete,
       history: history?.value ?? noHistory,
+      exclusiveAllows: [],
+      otherDevices: [],
+      unreadGroups: [],
       revision: Math.max(user?.revision ?? 0, device?.revision ?? 0, history?.revision ?? 0),
     }
   }

@@ -90,7 +90,10 @@ const loosest = ['compliant', 'inGracePeriod', 'configManager', 'unknown']
 const strictest = ['error', 'conflict', 'noncompliant']
 
 /** The one word of these that accuses of nothing: every other word, a strange one too, is stricter. */
-const harmlessWord: Partial<Record<Field, string>> = { registrationState: 'registered', threatState: 'secured' }
+const harmlessWord: Partial<Record<Field, string>> = {
+  registrationState: 'registered',
+  threatState: 'secured',
+}
 
 /** True where `value` must win over `held`. Fields that only describe (platform, model, …) keep the first value. */
 function isStricter(field: Field, value: Value, held: Value): boolean {

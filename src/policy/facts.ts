@@ -47,14 +47,39 @@ export interface FactsOrigin {
   readonly asOf: number
 }
 
-/** What is remembered of the pair itself, from sightings. */
+/** An administrator's word on one pair of user and device. */
+export interface Override {
+  readonly action: 'allow' | 'block'
+  /** When it ends, ms since the epoch; absent: never. */
+  readonly until?: number
+  /** Of an allow: the user's other devices are refused. */
+  readonly exclusive: boolean
+  readonly note: string
+}
+
+/** Another device of the user that was allowed alone. */
+export interface ExclusiveAllow {
+  readonly deviceKey: string
+  readonly until?: number
+}
+
+/** Another device of the user that was served mail. Times are ms since the epoch. */
+export interface OtherDevice {
+  readonly firstSeenAt: number
+  readonly lastSeenAt: number
+}
+
+/** What is remembered of the pair itself, from sightings. Times are ms since the epoch. */
 export interface PairHistory {
   /** What the client said of its device in Settings or Provision: often the only place where its OS stands. */
   readonly information?: DeviceInformation
   /** Exchange served this pair real mail once (or it was imported from Exchange). */
   readonly allowedBefore: boolean
-  /** When the pair was last asked to provision so that a wipe can reach it, ms since the epoch. */
+  /** When the pair was last asked to provision so that a wipe can reach it. */
   readonly provisionAskedAt?: number
+  readonly firstSeenAt?: number
+  /** Since when our own compliance policies, not the MDM's verdict, find the device wanting: its grace runs from here. */
+  readonly noncompliantSince?: number
 }
 
 /** Everything `decide` may look at besides the request, the policy and the clock. */
@@ -70,6 +95,14 @@ export interface Facts {
   /** Every configured source was read completely at least once; until then an absence proves nothing. */
   readonly sourcesComplete: boolean
   readonly history: PairHistory
+  /** What an administrator said of this pair; an ended one may still stand here. */
+  readonly override?: Override
+  /** The user's exclusive allows on other devices; ended ones may still stand here. */
+  readonly exclusiveAllows: readonly ExclusiveAllow[]
+  /** The user's other devices that were served mail, oldest first, at most 100. */
+  readonly otherDevices: readonly OtherDevice[]
+  /** Groups of the policy that their source never read completely: who is in them is not known. */
+  readonly unreadGroups: readonly string[]
   /** Highest store revision among what was read. */
   readonly revision: number
 }
