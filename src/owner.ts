@@ -11,6 +11,7 @@ import { ConfigError } from '#config/yaml.ts'
 import type { FactsSource } from '#directory/facts-source.ts'
 import { createLookup } from '#directory/lookup.ts'
 import { openStore, type Store } from '#directory/store.ts'
+import { compilePolicy } from '#policy/compile.ts'
 import { loginRulesOf } from '#proxy/create-proxy.ts'
 import { splitAddress } from '#proxy/edge/listener.ts'
 import { createFileSource } from '#sources/file.ts'
@@ -69,6 +70,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     const token = readToken(config.admin, 'tokenFile')
     const metricsToken = readToken(config.admin, 'metricsTokenFile')
     let policy: PolicyInForce = { value: loaded.value, revision: 1 }
+    let compiled = compilePolicy(policy.value)
     metrics.policyRevision.set(policy.revision)
 
     const reports = createReports({ store, metrics, log })
@@ -101,6 +103,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       try {
         const { value, digest } = loadPolicy(config.policy.file)
         policy = { value, revision: policy.revision + 1 }
+        compiled = compilePolicy(value)
         metrics.policyRevision.set(policy.revision)
         void workers.setPolicy(policy)
         log.info({ digest, revision: policy.revision }, 'policy reloaded')
@@ -118,7 +121,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       loginRules: loginRulesOf(config.identity),
       lookup,
       config,
-      policy: () => policy.value,
+      policy: () => compiled,
       now: Date.now,
     })
     const admin = createAdminServer({

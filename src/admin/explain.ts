@@ -3,12 +3,12 @@ import { identifyClient } from '#eas/client/identify-client.ts'
 import { deviceKey, isDeviceId } from '#eas/device-id.ts'
 import { loginNames, type LoginRules } from '#eas/login.ts'
 import type { Lookup } from '#directory/lookup.ts'
+import { viewDevice } from '#policy/device-view.ts'
 import { decide, type Decision, type TraceStep } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
 import type { Action } from '#policy/reasons.ts'
-import type { Policy } from '#policy/schema.ts'
-import { knownPlatform } from '#proxy/observe.ts'
-import { createBackendRouter, serviceOf } from '#proxy/routing.ts'
+import type { CompiledPolicy } from '#policy/compile.ts'
+import { createBackendRouter, minProtocolVersionOf, serviceOf } from '#proxy/routing.ts'
 import { Problem } from './problem.ts'
 
 /** Who is asked about; the same words as in an EAS request. */
@@ -45,7 +45,7 @@ export interface ExplainDeps {
   readonly loginRules: LoginRules
   readonly lookup: Pick<Lookup, 'lookup'>
   readonly config: Pick<Config, 'backends' | 'routing'>
-  readonly policy: () => Policy
+  readonly policy: () => CompiledPolicy
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -62,9 +62,9 @@ const statusOf: Readonly<Record<Action, number>> = {
 /** Asks the same facts, the same policy and the same code as a request would meet now. */
 export function createExplain(deps: ExplainDeps): (question: ExplainQuestion) => Explanation {
   const backends = new Map(
-    Object.entries(deps.config.backends).map(([name, { kind }]) => [
+    Object.entries(deps.config.backends).map(([name, backend]) => [
       name,
-      { name, service: serviceOf(kind) },
+      { name, service: serviceOf(backend.kind), minProtocolVersion: minProtocolVersionOf(backend) },
     ]),
   )
   const backendOf = createBackendRouter(backends, deps.config.routing)
@@ -75,11 +75,21 @@ export function createExplain(deps: ExplainDeps): (question: ExplainQuestion) =>
     const facts = deps.lookup.lookup(names, deviceKey(deviceId))
     const backend = backendOf(facts.user)
     const trace: TraceStep[] = []
-    const request = { service: backend.service, deviceId, userMismatch: false }
-    const decision = decide(request, facts, deps.policy(), deps.now(), trace)
     const { information } = facts.history
     const client = identifyClient({ deviceId, deviceType, userAgent, information })
+    const request = {
+      service: backend.service,
+      deviceId,
+      userMismatch: false,
+      deviceType,
+      userAgent,
+      client,
+      protocolVersion: undefined,
+      minProtocolVersion: backend.minProtocolVersion,
+    }
+    const decision = decide(request, facts, deps.policy(), deps.now(), trace)
     const { action, reason, rule, mode, validUntil } = decision
+    const device = viewDevice(facts.device, client)
     return {
       action,
       reason,
@@ -90,9 +100,9 @@ export function createExplain(deps: ExplainDeps): (question: ExplainQuestion) =>
       user: facts.user?.user ?? names[0] ?? user,
       backend: backend.name,
       device: {
-        platform: knownPlatform(facts.device?.platform, client.platform),
-        osVersion: facts.device?.osVersion ?? client.osVersion,
-        model: facts.device?.model ?? client.model,
+        platform: device.platform,
+        osVersion: device.osVersion ?? 'unknown',
+        model: device.model,
         client: client.client,
       },
       facts: factsShown(facts),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { protocolVersions } from '#eas/versions.ts'
 
 /** An address to listen on, such as 127.0.0.1:8080 or [::1]:8080. */
 export const hostPort = z
@@ -86,6 +87,8 @@ const backend = z.strictObject({
   kind: z.enum(['exchange-on-premises', 'exchange-online', 'simulator']),
   /** Servers of one CAS array, as origins. A simulator without servers is started by easgate itself. */
   servers: z.array(origin).default([]),
+  /** The oldest EAS protocol that the servers speak. Default: 16.1 for exchange-online, else 2.5. */
+  minProtocolVersion: z.enum(protocolVersions).optional(),
   /** CA that signs the servers' certificates, instead of the well-known ones. */
   caFile: path.optional(),
   tlsMinVersion: tlsVersion,

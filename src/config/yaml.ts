@@ -1,4 +1,4 @@
-import { LineCounter, isMap, isNode, isScalar, isSeq, parseDocument, type Document } from 'yaml'
+import { LineCounter, isMap, isNode, isScalar, isSeq, parseDocument, type Document, type Tags } from 'yaml'
 import type { z } from 'zod'
 import { expectation } from './expectation.ts'
 
@@ -46,7 +46,7 @@ type Environment = Readonly<Record<string, string | undefined>>
  */
 export function readYaml(text: string, file: string, environment: Environment): YamlFile {
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, prettyErrors: false })
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, customTags })
   const faults: ConfigFault[] = []
   let broken = false
   for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
@@ -101,6 +101,17 @@ export function withFaults(
   }
   return all.toSorted((one, other) => one.line - other.line)
 }
+
+/** A number that would be written otherwise stays text: version 17.10 must not become 17.1. */
+const customTags = (tags: Tags): Tags =>
+  tags.map((tag) =>
+    typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:float' || tag.collection !== undefined
+      ? tag
+      : {
+          ...tag,
+          resolve: (written: string) => (String(Number(written)) === written ? Number(written) : written),
+        },
+  )
 
 function plainValues(document: Document, file: string): unknown {
   try {

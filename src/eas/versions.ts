@@ -18,6 +18,11 @@ export function versionFromByte(byte: number): ProtocolVersion | undefined {
   return byte < 121 ? undefined : known.get((byte / 10).toFixed(1))
 }
 
+/** True where the first version is the older one. */
+export function isOlder(one: ProtocolVersion, other: ProtocolVersion): boolean {
+  return protocolVersions.indexOf(one) < protocolVersions.indexOf(other)
+}
+
 /**
  * True where refusals stand as a status in the body (14.0 and later), false where they are an HTTP status. A request
  * without a version header counts as an old one. [MS-ASCMD] 2.2.2

@@ -1,72 +1,155 @@
-import type { Criterion, DecisionRequest, Situation } from './criterion.ts'
+import type { CompiledPolicy } from './compile.ts'
+import type { Criterion, DecisionRequest, Situation, Verdict } from './criterion.ts'
+import { blockedClient } from './criteria/blocked-client.ts'
 import { compliance } from './criteria/compliance.ts'
+import { defaultAccess } from './criteria/default-access.ts'
+import { deviceMismatch } from './criteria/device-mismatch.ts'
+import { deviceQuota } from './criteria/device-quota.ts'
+import { deviceRules } from './criteria/device-rules.ts'
+import { domainJoined } from './criteria/domain-joined.ts'
 import { enrolled } from './criteria/enrolled.ts'
+import { exclusiveAllow } from './criteria/exclusive-allow.ts'
 import { exempt } from './criteria/exempt.ts'
+import { factsAge } from './criteria/facts-age.ts'
+import { grandfathered } from './criteria/grandfathered.ts'
 import { owner } from './criteria/owner.ts'
+import { personalAllow } from './criteria/personal-allow.ts'
+import { personalBlock } from './criteria/personal-block.ts'
+import { protocolVersion } from './criteria/protocol-version.ts'
 import { registered } from './criteria/registered.ts'
+import { rollout } from './criteria/rollout.ts'
 import { targeted } from './criteria/targeted.ts'
+import { unsupportedPlatform } from './criteria/unsupported-platform.ts'
 import { userAlone } from './criteria/user-alone.ts'
 import { userMismatch } from './criteria/user-mismatch.ts'
 import { wipePending } from './criteria/wipe-pending.ts'
+import { viewDevice } from './device-view.ts'
 import type { Facts } from './facts.ts'
 import type { Action, Reason } from './reasons.ts'
-import type { AccessRules, Policy } from './schema.ts'
+import type { AccessRules } from './schema.ts'
 
 /** The answer to one request. */
 export interface Decision {
   readonly action: Action
   readonly reason: Reason
-  /** The criterion that decided. */
+  /** The criterion that decided, with the rule of the policy file where it has several: `device-rules: no old iOS`. */
   readonly rule: string
   readonly mode: AccessRules['mode']
   /** First instant at which time alone could change the answer, ms since the epoch; Infinity where none. */
   readonly validUntil: number
+  /** What our own compliance policies found; absent where they were not asked. Grace runs from the first finding. */
+  readonly selfNoncompliant?: boolean
 }
 
 /** One line of an explanation: a criterion that was asked, in order. */
 export interface TraceStep {
   readonly criterion: string
+  /** `allow` may be taken back by a later line: the last one that is not `passed` decides. */
   readonly outcome: 'passed' | Action
   readonly detail: string
+  /** The facts that it looks at. */
+  readonly reads: Criterion['reads']
+  /** What it looked at within itself, rule by rule. */
+  readonly notes: readonly string[]
 }
 
-/** The flow of Exchange on-premises and Online, as facts.md 1.1 to 1.3 tell it, read from top to bottom. */
+/** The flow of Exchange on-premises and Online, as facts.md 1.1 to 1.3 and 6 tell it, read from top to bottom. */
 export const criteria: readonly Criterion[] = [
+  // what goes before every policy
   userMismatch,
+  wipePending,
+  personalBlock,
+  personalAllow,
+  exclusiveAllow,
+  // who is judged: the others are granted an allow that only what is always asked takes back
   targeted,
+  rollout,
   exempt,
   userAlone,
+  grandfathered,
+  // whose device it is, and whether enrolling it would help at all
   owner,
-  wipePending,
+  deviceMismatch,
+  unsupportedPlatform,
+  blockedClient,
+  deviceQuota,
+  deviceRules,
+  // is it managed, registered and good
+  domainJoined,
   enrolled,
   registered,
   compliance,
+  // what the good may still lack
+  protocolVersion,
+  factsAge,
+  defaultAccess,
 ]
 
 /**
- * Decides one request: pure and total, the first criterion that answers decides. `trace` is filled where one is
- * given; the hot path gives none. `compliance` always answers; were it missing, the end is a refusal.
+ * Decides one request: total, and pure as seen from outside. The first criterion that refuses decides; an allow that
+ * was granted stands at the end. `trace` is filled where one is given; the hot path gives none. `compliance` always
+ * answers; were it missing, the end is a refusal.
  */
 export function decide(
   request: DecisionRequest,
   facts: Facts,
-  policy: Policy,
+  policy: CompiledPolicy,
   now: number,
   trace?: TraceStep[],
 ): Decision {
-  const rules = policy.conditionalAccess[request.service]
-  const situation: Situation = { request, facts, rules, now }
-  for (const criterion of criteria) {
-    const verdict = criterion.judge(situation)
-    trace?.push({
-      criterion: criterion.name,
-      outcome: verdict?.action ?? 'passed',
-      detail: verdict?.detail ?? '',
-    })
-    if (verdict !== undefined) {
-      const { action, reason, validUntil } = verdict
-      return { action, reason, rule: criterion.name, mode: rules.mode, validUntil }
-    }
+  const rules = policy[request.service]
+  const device = viewDevice(facts.device, request.client)
+  const situation: Situation = {
+    request,
+    facts,
+    rules,
+    now,
+    device,
+    granted: undefined,
+    validUntil: Infinity,
+    selfNoncompliant: undefined,
+    notes: trace === undefined ? undefined : [],
   }
-  return { action: 'block', reason: 'default-access', rule: 'none', mode: rules.mode, validUntil: Infinity }
+  let grantedBy = ''
+  for (const criterion of criteria) {
+    if (!isAsked(criterion, situation)) continue
+    const verdict = criterion.judge(situation)
+    trace?.push(traceStep(criterion, verdict, situation))
+    if (verdict === undefined) continue
+    const rule = verdict.rule === undefined ? criterion.name : `${criterion.name}: ${verdict.rule}`
+    if (verdict.grants === undefined) return decision(situation, verdict, rule)
+    situation.granted = verdict
+    grantedBy = rule
+  }
+  return decision(situation, situation.granted ?? undecided, grantedBy === '' ? 'none' : grantedBy)
+}
+
+const undecided: Verdict = { action: 'block', reason: 'default-access', detail: '', validUntil: Infinity }
+
+function isAsked({ asked }: Criterion, { granted }: Situation): boolean {
+  switch (asked) {
+    case 'always':
+      return true
+    case 'judged':
+      return granted === undefined
+    case 'admitted':
+      return granted?.grants === 'admitted'
+  }
+}
+
+function decision(situation: Situation, { action, reason, validUntil }: Verdict, rule: string): Decision {
+  const { granted, rules, selfNoncompliant } = situation
+  const end = Math.min(validUntil, granted?.validUntil ?? Infinity, situation.validUntil)
+  const answer = { action, reason, rule, mode: rules.mode, validUntil: end }
+  return selfNoncompliant === undefined ? answer : { ...answer, selfNoncompliant }
+}
+
+function traceStep(criterion: Criterion, verdict: Verdict | undefined, { notes }: Situation): TraceStep {
+  return {
+    criterion: criterion.name,
+    outcome: verdict?.action ?? 'passed',
+    detail: verdict?.detail ?? '',
+    reads: criterion.reads,
+    notes: notes?.splice(0) ?? [],
+  }
 }

@@ -1,52 +1,41 @@
 import { z } from 'zod'
+import { conditionalAccess, onSourceUnavailable } from './schema/access-rules.ts'
+import { compliancePolicy, configurationPolicy } from './schema/compliance-policies.ts'
+import { deviceQuota, deviceRule } from './schema/device-rules.ts'
+import { share } from './schema/values.ts'
 
-const groups = z.array(z.string().min(1).toLowerCase())
-
-/** The name in `targetedGroups` that stands for everybody. */
-export const allUsers = 'all-users'
-
-const refusal = z.enum(['quarantine', 'redirect', 'block'])
-
-function accessRules(requireRegistration: boolean) {
-  return z.strictObject({
-    /** off: this service is not judged at all; report-only: judged, counted, forwarded; enforce: refused. */
-    mode: z.enum(['enforce', 'report-only', 'off']).default('enforce'),
-    /** Who is judged: `all-users`, or group names. Everybody by default, so that an empty file opens nothing. */
-    targetedGroups: groups.default([allUsers]),
-    /** Who is not, even where a targeted group holds them too. */
-    exemptedGroups: groups.default([]),
-    /** For a device that no enrolled record matches. */
-    notEnrolled: refusal.default('quarantine'),
-    /** For an enrolled device that the directory does not have as registered; online only, unless required here. */
-    notRegistered: refusal.default('quarantine'),
-    requireRegistration: z.boolean().default(requireRegistration),
-    /** For an enrolled device whose state is anything but compliant or in its grace period. */
-    noncompliant: refusal.default('block'),
-    /** For devices that are not judged, and for compliant ones where `overrideDefaultRule` is false. */
-    defaultAccess: z.enum(['allow', 'block', 'quarantine']).default('allow'),
-    /** True: a compliant device gets in whatever `defaultAccess` says. */
-    overrideDefaultRule: z.boolean().default(true),
+/** Names are how explain tells one rule from another. */
+function uniquelyNamed<Entry extends { readonly name: string }>(entries: z.ZodType<Entry[]>) {
+  return entries.superRefine((list, context) => {
+    const names = list.map(({ name }) => name.toLowerCase())
+    names.forEach((name, index) => {
+      if (names.indexOf(name) === index) return
+      context.addIssue({ code: 'custom', path: [index, 'name'], message: 'another one has this name' })
+    })
   })
 }
 
-const defaultOnPremises = accessRules(false)
-const defaultOnline = accessRules(true)
-
 /** The policy file. Unknown keys are faults. */
 export const policySchema = z.strictObject({
-  conditionalAccess: z
-    .strictObject({
-      onPremises: defaultOnPremises.prefault({}),
-      online: defaultOnline.prefault({}),
-    })
-    .prefault({}),
+  conditionalAccess: conditionalAccess.prefault({}),
+  compliancePolicies: uniquelyNamed(z.array(compliancePolicy)).default([]),
+  configurationPolicies: uniquelyNamed(z.array(configurationPolicy)).default([]),
+  deviceRules: uniquelyNamed(z.array(deviceRule)).default([]),
+  deviceQuota: deviceQuota.optional(),
+  onSourceUnavailable: onSourceUnavailable.prefault({}),
+  /** A change that newly refuses more than this share of the devices seen in 24 h waits for an operator's word. */
+  maxNewRefusals: share.default(0.2),
 })
 
-/** The policy in force, as read, checked and frozen. */
+/** The policy as read and checked. `compilePolicy` makes of it what `decide` takes. */
 export type Policy = z.infer<typeof policySchema>
 
 /** One service's part of it. */
 export type AccessRules = Policy['conditionalAccess']['onPremises']
+
+export type CompliancePolicy = Policy['compliancePolicies'][number]
+export type PostureRules = CompliancePolicy['rules']
+export type DeviceRule = Policy['deviceRules'][number]
 
 /** Which part of the policy a backend is judged by. */
 export type Service = keyof Policy['conditionalAccess']

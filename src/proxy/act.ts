@@ -44,7 +44,7 @@ export async function act(
   }
   if (request.credentials.kind === 'probe') return relayChallenges(deps.refuse, exchange, judged)
   const refused = isRefusal(decision.action)
-  const reportOnly = refused && decision.mode !== 'enforce'
+  const reportOnly = refused && decision.mode === 'report-only'
   const mayBringWipe = provisionMayPass(judged)
   if (refused && !reportOnly && !mayBringWipe) return refuse(deps.refuse, exchange, judged)
   const result =

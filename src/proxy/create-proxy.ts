@@ -6,6 +6,7 @@ import type { Change } from '#directory/changes.ts'
 import type { Lookup } from '#directory/lookup.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import { createEnrollment } from '#enrollment/page.ts'
+import { compilePolicy } from '#policy/compile.ts'
 import type { Policy } from '#policy/schema.ts'
 import { logOutcome, type Logger } from '#telemetry/log.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
@@ -50,7 +51,7 @@ export interface Proxy {
 export function createProxy(options: ProxyOptions): Proxy {
   const { config, lookup, metrics, log } = options
   const now = options.now ?? Date.now
-  let { policy } = options
+  let policy = inForce(options.policy)
   metrics.policyRevision.set(policy.revision)
 
   const upstreams = createUpstreams({
@@ -123,7 +124,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       parked.apply(changes)
     },
     setPolicy: (next) => {
-      policy = next
+      policy = inForce(next)
       metrics.policyRevision.set(next.revision)
       parked.apply([{ kind: 'policy', revision: next.revision }])
     },
@@ -134,6 +135,11 @@ export function createProxy(options: ProxyOptions): Proxy {
       await upstreams.close()
     },
   }
+}
+
+/** Compiled once per load, not per request. */
+function inForce({ value, revision }: ProxyOptions['policy']) {
+  return { value: compilePolicy(value), revision }
 }
 
 /** The config section as `eas/` reads it. NetBIOS names compare without case. */

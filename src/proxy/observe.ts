@@ -1,7 +1,7 @@
 import { servesMail } from '#eas/commands.ts'
 import type { DeviceInformation } from '#eas/device-information.ts'
-import { platforms } from '#eas/client/platform.ts'
 import type { Sighting } from '#directory/sightings.ts'
+import { viewDevice } from '#policy/device-view.ts'
 import type { Action, Reason } from '#policy/reasons.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
@@ -24,6 +24,7 @@ export function outcomeOf(
   policyRevision: number,
 ): Outcome {
   const { request, facts, client, decision, backend } = judged
+  const device = viewDevice(facts.device, client)
   return {
     requestId: exchange.requestId,
     command: request.command,
@@ -41,9 +42,9 @@ export function outcomeOf(
     deviceType: request.deviceType,
     userAgent: request.headers.userAgent,
     protocolVersion: request.protocolVersion,
-    platform: knownPlatform(facts.device?.platform, client.platform),
-    osVersion: facts.device?.osVersion ?? client.osVersion,
-    model: facts.device?.model ?? client.model,
+    platform: device.platform,
+    osVersion: device.osVersion ?? 'unknown',
+    model: device.model,
     client: client.client,
     clientAddress: judged.clientAddress,
     policyRevision,
@@ -52,13 +53,6 @@ export function outcomeOf(
     decisionMs: judged.decisionMs,
     upstreamMs: result.upstreamMs,
   }
-}
-
-const platformLabels = new Set<string>(platforms)
-
-/** What the MDM says beats what the client claims, as far as it is a word of the closed list that metrics need. */
-export function knownPlatform(recorded: string | undefined, claimed: string): string {
-  return recorded !== undefined && platformLabels.has(recorded) ? recorded : claimed
 }
 
 /** The outcome of a request of which nothing was judged: malformed, or a fault of ours. */

@@ -8,7 +8,7 @@ import type { Lookup } from '#directory/lookup.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import { decide, type Decision } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
-import type { Policy } from '#policy/schema.ts'
+import type { CompiledPolicy } from '#policy/compile.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import { act, type ActDeps } from './act.ts'
@@ -30,7 +30,7 @@ export interface PipelineDeps {
   readonly backendOf: BackendRouter<Backend>
   readonly passthroughPrefixes: readonly string[]
   /** The policy in force now; its revision rises with each load. */
-  readonly policy: () => { readonly value: Policy; readonly revision: number }
+  readonly policy: () => { readonly value: CompiledPolicy; readonly revision: number }
   readonly addresses: AddressBook
   readonly act: ActDeps
   readonly observe: (outcome: Outcome, sighting: Sighting | undefined) => void
@@ -90,7 +90,7 @@ function judge(
   deps: PipelineDeps,
   request: EasRequest,
   identity: Identity,
-  { facts, backend }: Knowledge,
+  { facts, client, backend }: Knowledge,
 ): Decision {
   const byRoute = routeDecision(request, identity.names.length > 0, deps.passthroughPrefixes)
   if (byRoute !== undefined) return byRoute
@@ -98,6 +98,11 @@ function judge(
     service: backend.service,
     deviceId: request.deviceId,
     userMismatch: namesAnother(deps, facts, identity),
+    deviceType: request.deviceType,
+    userAgent: request.headers.userAgent,
+    client,
+    protocolVersion: request.protocolVersion,
+    minProtocolVersion: backend.minProtocolVersion,
   }
   return decide(question, facts, deps.policy().value, deps.now())
 }

@@ -1,4 +1,5 @@
 import type { RequestKind } from '#eas/parse.ts'
+import type { ProtocolVersion } from '#eas/versions.ts'
 import type { Decision } from '#policy/decide.ts'
 import type { UserFacts } from '#policy/facts.ts'
 import type { Service } from '#policy/schema.ts'
@@ -30,6 +31,11 @@ export function createBackendRouter<Backend>(
 /** The part of the policy that a backend is judged by. The simulator stands for an Exchange on-premises. */
 export function serviceOf(kind: BackendConfig['kind']): Service {
   return kind === 'exchange-online' ? 'online' : 'onPremises'
+}
+
+/** Exchange Online ends what is older on 1 March 2026. facts.md 9 */
+export function minProtocolVersionOf({ kind, minProtocolVersion }: BackendConfig): ProtocolVersion {
+  return minProtocolVersion ?? (kind === 'exchange-online' ? '16.1' : '2.5')
 }
 
 const canonicalPath = /^(?:\/(?!\.\.?(?:\/|$))[A-Za-z0-9._~@-]+)*\/?$/

@@ -1,3 +1,4 @@
+import type { ProtocolVersion } from '#eas/versions.ts'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { Pool } from 'undici'
@@ -6,7 +7,7 @@ import { easPath } from '#eas/route.ts'
 import type { Service } from '#policy/schema.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
-import { serviceOf } from './routing.ts'
+import { minProtocolVersionOf, serviceOf } from './routing.ts'
 
 /** One server of a backend. */
 export interface Server {
@@ -28,6 +29,7 @@ export interface Backend {
   readonly name: string
   readonly kind: BackendConfig['kind']
   readonly service: Service
+  readonly minProtocolVersion: ProtocolVersion
   /** How to speak TLS with its servers. */
   readonly tls: BackendTls
   readonly servers: readonly Server[]
@@ -76,6 +78,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       name,
       kind: config.kind,
       service: serviceOf(config.kind),
+      minProtocolVersion: minProtocolVersionOf(config),
       tls,
       servers: config.servers.map((origin) => openServer(origin, tls, options.connectSeconds)),
     }

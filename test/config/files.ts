@@ -8,7 +8,9 @@ import { readFactsCsv } from '#directory/csv.ts'
 import { factsFields, type FactsRecord } from '#directory/record.ts'
 import { decide } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
+import { compilePolicy } from '#policy/compile.ts'
 import { policySchema } from '#policy/schema.ts'
+import { usualFacts, usualRequest } from '../support/policy-rows.ts'
 
 // paths in a config are relative to the directory that easgate is started in
 process.chdir(join(import.meta.dirname, '../..'))
@@ -72,9 +74,9 @@ void t.test('the demo users have the outcomes of the demo', async (t) => {
   for (const [user, deviceId, action, reason] of outcomes) {
     const { policy } = loadSettings(defaultConfig, {})
     for (const service of ['onPremises', 'online'] as const) {
-      const request = { service, deviceId, userMismatch: false }
+      const request = { ...usualRequest, service, deviceId, client: anyClient }
       t.match(
-        decide(request, factsOf(records, user, deviceId), policy.value, Date.now()),
+        decide(request, factsOf(records, user, deviceId), compilePolicy(policy.value), Date.now()),
         { action, reason },
         user,
       )
@@ -111,17 +113,18 @@ function keysOf(schema: object): readonly string[] {
   })
 }
 
+/** The phones of the demo are of several systems. */
+const anyClient = { ...usualRequest.client, platform: 'unknown' } as const
+
 function factsOf(records: readonly FactsRecord[], user: string, deviceId: string): Facts {
   const record = records.find((each) => each.user === user)
   const device =
     record?.deviceId === deviceId ? { ...record, origin: { sources: ['file'], asOf: 0 } } : undefined
+  const { device: _usual, ...others } = usualFacts
   return {
+    ...others,
     user: { user, groups: record?.groups ?? [] },
     ...(device === undefined ? {} : { device }),
-    otherOwner: false,
     userHasEnrolledDevice: device !== undefined,
-    sourcesComplete: true,
-    history: { allowedBefore: false },
-    revision: 1,
   }
 }

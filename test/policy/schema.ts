@@ -5,24 +5,42 @@ const closed = {
   mode: 'enforce',
   targetedGroups: ['all-users'],
   exemptedGroups: [],
+  rollout: 1,
   notEnrolled: 'quarantine',
+  notActivated: 'quarantine',
   notRegistered: 'quarantine',
-  requireRegistration: false,
   noncompliant: 'block',
+  complianceUnknown: 'quarantine',
+  postureUnknown: 'quarantine',
+  configManagerMeans: 'unknown',
+  unsupportedPlatforms: 'block',
+  platformExceptions: [],
   defaultAccess: 'allow',
   overrideDefaultRule: true,
 }
+const onPremises = {
+  ...closed,
+  requireRegistration: false,
+  windows: 'compliant',
+  blockedClients: ['Outlook mobile'],
+}
+const online = { ...closed, requireRegistration: true, windows: 'either', blockedClients: [] }
 
-void t.test('an empty policy judges everybody, on-premises and online', (t) => {
-  const both = { onPremises: closed, online: { ...closed, requireRegistration: true } }
+void t.test('an empty policy judges everybody, on-premises and online', async (t) => {
   for (const empty of [
     {},
     { conditionalAccess: {} },
     { conditionalAccess: { onPremises: {}, online: {} } },
   ]) {
-    t.strictSame(policySchema.parse(empty), { conditionalAccess: both })
+    t.strictSame(policySchema.parse(empty), {
+      conditionalAccess: { onPremises, online },
+      compliancePolicies: [],
+      configurationPolicies: [],
+      deviceRules: [],
+      onSourceUnavailable: { knownDevice: 'unavailable', unknownDevice: 'unavailable' },
+      maxNewRefusals: 0.2,
+    })
   }
-  t.end()
 })
 
 void t.test('group names are matched in lower case', (t) => {

@@ -2,11 +2,14 @@ import t from 'tap'
 import { parseRequest } from '#eas/parse.ts'
 import type { ActResult, Judged } from '#proxy/exchange.ts'
 import { nextRequestId } from '#proxy/exchange.ts'
-import { knownPlatform, outcomeOf, sightingOf } from '#proxy/observe.ts'
+import { outcomeOf, sightingOf } from '#proxy/observe.ts'
+import { usualFacts } from '../support/policy-rows.ts'
 import { refusingUrls } from '../support/recording-upstream.ts'
 import { testUpstreams } from '../support/test-upstreams.ts'
 
 const { backend } = testUpstreams(t, [refusingUrls[0]])
+
+const { user: _user, device: _device, ...unknownDevice } = { ...usualFacts, revision: 7 }
 
 /** An allowed Sync of alice's phone, with what differs from it. */
 function judgedAs(differences: Partial<Judged> = {}): Judged {
@@ -19,13 +22,7 @@ function judgedAs(differences: Partial<Judged> = {}): Judged {
   return {
     request,
     identity: { names: ['alice@example.com'], otherNames: [], deviceKey: 'phone1', claims: {} },
-    facts: {
-      otherOwner: false,
-      userHasEnrolledDevice: true,
-      sourcesComplete: true,
-      history: { allowedBefore: false },
-      revision: 7,
-    },
+    facts: unknownDevice,
     client: {
       platform: 'iOS',
       osVersion: '17.5',
@@ -99,13 +96,6 @@ void t.test('what became of it stands before what was decided', async (t) => {
     policyRevision: 3,
     factsRevision: 7,
   })
-})
-
-void t.test('a metric gets no word for a platform but those of the list (T-51)', async (t) => {
-  t.equal(knownPlatform('Android', 'iOS'), 'Android', 'the MDM beats the claim')
-  t.equal(knownPlatform('AndroidForWork', 'Android'), 'Android')
-  t.equal(knownPlatform('__proto__', 'iOS'), 'iOS')
-  t.equal(knownPlatform(undefined, 'unknown'), 'unknown')
 })
 
 void t.test('no two requests have one id', async (t) => {

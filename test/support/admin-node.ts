@@ -11,6 +11,7 @@ import type { Config } from '#config/schema.ts'
 import { readFactsCsv } from '#directory/csv.ts'
 import { createLookup } from '#directory/lookup.ts'
 import { openStore, type Store } from '#directory/store.ts'
+import { compilePolicy } from '#policy/compile.ts'
 import { policySchema } from '#policy/schema.ts'
 import { demoFacts } from './node-process.ts'
 
@@ -84,7 +85,7 @@ export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promi
       backends: options.backends ?? { simulator: { ...simulator, servers: [] } },
       routing: options.routing ?? { default: 'simulator', rules: [], passthrough: [] },
     },
-    policy: () => policy,
+    policy: () => compilePolicy(policy),
     now: () => adminNow,
   })
   const waits = { enforced: 0 }

@@ -1,17 +1,35 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { z } from 'zod'
-import type { Criterion, DecisionRequest } from '#policy/criterion.ts'
+import { deviceFields } from '#directory/record.ts'
+import { platforms } from '#eas/client/platform.ts'
+import { protocolVersions } from '#eas/versions.ts'
+import { compilePolicy } from '#policy/compile.ts'
+import type { Criterion, DecisionRequest, Situation } from '#policy/criterion.ts'
 import { decide } from '#policy/decide.ts'
+import { viewDevice } from '#policy/device-view.ts'
 import type { Facts } from '#policy/facts.ts'
 import { actions, reasons } from '#policy/reasons.ts'
 import { policySchema } from '#policy/schema.ts'
 
-/** Asked where a row says nothing else: the compliant, registered phone of a known user, on-premises. */
-const usualRequest: DecisionRequest = {
+const usualClient = {
+  platform: 'iOS',
+  osVersion: '17.5.1',
+  model: 'iPhone 15',
+  client: 'Apple Mail',
+  contradiction: false,
+} as const
+
+/** Asked where a test says nothing else: the compliant, registered phone of a known user, on-premises. */
+export const usualRequest: DecisionRequest = {
   service: 'onPremises',
   deviceId: 'ApplDEMOALICE1',
   userMismatch: false,
+  deviceType: 'iPhone',
+  userAgent: 'Apple-iPhone15C4/2106.80',
+  client: usualClient,
+  protocolVersion: '16.1',
+  minProtocolVersion: '2.5',
 }
 const usualDevice = {
   enrolled: true,
@@ -20,13 +38,18 @@ const usualDevice = {
   complianceState: 'compliant',
   origin: { sources: ['file'], asOf: 0 },
 }
-const usualFacts: Facts = {
+
+/** What is known of it. */
+export const usualFacts: Facts = {
   user: { user: 'alice@example.com', groups: ['staff'] },
   device: usualDevice,
   otherOwner: false,
   userHasEnrolledDevice: true,
   sourcesComplete: true,
   history: { allowedBefore: false },
+  exclusiveAllows: [],
+  otherDevices: [],
+  unreadGroups: [],
   revision: 1,
 }
 
@@ -35,6 +58,10 @@ const answer = z.strictObject({
   reason: z.enum(reasons),
   /** Absent: time alone never changes the answer. */
   validUntil: z.number().default(Infinity),
+})
+const criterionAnswer = answer.extend({
+  grants: z.enum(['outside', 'admitted']).optional(),
+  rule: z.string().optional(),
 })
 
 /** What differs from the usual; a null takes the field or the record away. */
@@ -48,6 +75,19 @@ const situation = {
       service: z.enum(['onPremises', 'online']),
       deviceId: z.null(),
       userMismatch: z.boolean(),
+      deviceType: z.string().nullable(),
+      userAgent: z.string().nullable(),
+      client: z
+        .strictObject({
+          platform: z.enum(platforms),
+          osVersion: z.string(),
+          model: z.string(),
+          client: z.string(),
+          contradiction: z.boolean(),
+        })
+        .partial(),
+      protocolVersion: z.enum(protocolVersions).nullable(),
+      minProtocolVersion: z.enum(protocolVersions),
     })
     .partial()
     .default({}),
@@ -55,40 +95,69 @@ const situation = {
     .strictObject({
       user: z.strictObject({ user: z.string(), groups: z.array(z.string()) }).nullable(),
       device: z
-        .strictObject({
-          enrolled: z.boolean().nullable(),
-          registered: z.boolean().nullable(),
-          activated: z.boolean().nullable(),
-          complianceState: z.string().nullable(),
-          graceUntil: z.number(),
-          wipePending: z.boolean(),
-        })
-        .partial()
+        .partialRecord(
+          z.enum([...deviceFields, 'origin']),
+          z
+            .union([
+              z.boolean(),
+              z.string(),
+              z.number(),
+              z.strictObject({ sources: z.array(z.string()), asOf: z.number() }),
+            ])
+            .nullable(),
+        )
         .nullable(),
       otherOwner: z.boolean(),
       userHasEnrolledDevice: z.boolean(),
       sourcesComplete: z.boolean(),
-      history: z.strictObject({ allowedBefore: z.boolean() }),
+      history: z.strictObject({
+        allowedBefore: z.boolean().default(false),
+        firstSeenAt: z.number().optional(),
+        noncompliantSince: z.number().optional(),
+      }),
+      override: z.strictObject({
+        action: z.enum(['allow', 'block']),
+        until: z.number().optional(),
+        exclusive: z.boolean().default(false),
+        note: z.string().default('a note'),
+      }),
+      exclusiveAllows: z.array(z.strictObject({ deviceKey: z.string(), until: z.number().optional() })),
+      otherDevices: z.array(z.strictObject({ firstSeenAt: z.number(), lastSeenAt: z.number() })),
+      unreadGroups: z.array(z.string()),
     })
     .partial()
     .default({}),
+  /** What an earlier criterion granted; absent: nothing. */
+  granted: answer.extend({ grants: z.enum(['outside', 'admitted']) }).optional(),
   /** As the policy file would say it. */
   policy: policySchema.prefault({}),
   /** Milliseconds since the epoch, as every time in a row. */
   now: z.number().default(1000),
 }
-const criterionRows = z.array(z.strictObject({ ...situation, expected: answer.or(z.literal('passed')) }))
-const decisionRows = z.array(z.strictObject({ ...situation, expected: answer.extend({ rule: z.string() }) }))
+const criterionRows = z.array(
+  z.strictObject({
+    ...situation,
+    expected: criterionAnswer.or(z.literal('passed')),
+    /** Where a criterion passes for a time only. */
+    passesUntil: z.number().default(Infinity),
+    selfNoncompliant: z.boolean().optional(),
+  }),
+)
+const decisionRows = z.array(
+  z.strictObject({
+    ...situation,
+    expected: answer.extend({ rule: z.string(), selfNoncompliant: z.boolean().optional() }),
+  }),
+)
 
 type Differences = Pick<z.infer<typeof criterionRows>[number], 'request' | 'facts'>
 
 /** Asks one criterion every row of `test/fixtures/policy/NAME.json`. */
 export function testCriterion(criterion: Criterion): void {
   for (const row of criterionRows.parse(readTable(criterion.name))) {
-    void t.test(`${row.name} (${row.proves})`, (t) => {
-      const request = requestOf(row)
-      const rules = row.policy.conditionalAccess[request.service]
-      const verdict = criterion.judge({ request, facts: factsOf(row), rules, now: row.now })
+    void t.test(`${row.name} (${row.proves})`, async (t) => {
+      const asked = situationOf(row)
+      const verdict = criterion.judge(asked)
       if (row.expected === 'passed' || verdict === undefined) {
         t.equal(verdict ?? 'passed', row.expected)
       } else {
@@ -96,7 +165,8 @@ export function testCriterion(criterion: Criterion): void {
         t.strictSame(answered, row.expected)
         t.not(detail, '')
       }
-      t.end()
+      t.equal(asked.validUntil, row.passesUntil)
+      t.equal(asked.selfNoncompliant, row.selfNoncompliant)
     })
   }
 }
@@ -104,11 +174,29 @@ export function testCriterion(criterion: Criterion): void {
 /** Asks the whole flow every row of `test/fixtures/policy/NAME.json`. */
 export function testDecisions(name: string): void {
   for (const row of decisionRows.parse(readTable(name))) {
-    void t.test(`${row.name} (${row.proves})`, (t) => {
+    void t.test(`${row.name} (${row.proves})`, async (t) => {
       const { mode } = row.policy.conditionalAccess[requestOf(row).service]
-      t.strictSame(decide(requestOf(row), factsOf(row), row.policy, row.now), { ...row.expected, mode })
-      t.end()
+      t.strictSame(decide(requestOf(row), factsOf(row), compilePolicy(row.policy), row.now), {
+        ...row.expected,
+        mode,
+      })
     })
+  }
+}
+
+function situationOf(row: z.infer<typeof criterionRows>[number]): Situation {
+  const request = requestOf(row)
+  const facts = factsOf(row)
+  return {
+    request,
+    facts,
+    rules: compilePolicy(row.policy)[request.service],
+    now: row.now,
+    device: viewDevice(facts.device, request.client),
+    granted: row.granted === undefined ? undefined : { ...row.granted, detail: 'granted before' },
+    validUntil: Infinity,
+    selfNoncompliant: undefined,
+    notes: undefined,
   }
 }
 
@@ -117,7 +205,8 @@ function readTable(name: string): unknown {
 }
 
 function requestOf({ request }: Differences): DecisionRequest {
-  return changed(usualRequest, request) as DecisionRequest
+  const client = { ...usualClient, ...request.client }
+  return changed(usualRequest, { ...request, client }) as DecisionRequest
 }
 
 function factsOf({ facts }: Differences): Facts {

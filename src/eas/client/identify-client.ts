@@ -4,7 +4,7 @@ import { claimTexts } from './claim-texts.ts'
 import type { ClaimTexts, ClientClaims } from './claim-texts.ts'
 import { modelName, readClaim } from './client-rules.ts'
 import type { Finding } from './client-rules.ts'
-import { compareVersions } from './os-version.ts'
+import { newestVersion } from './os-version.ts'
 import { platformFamily } from './platform.ts'
 import type { Platform, PlatformFamily } from './platform.ts'
 
@@ -112,5 +112,5 @@ function osVersionOf(findings: readonly Finding[], platform: Platform): string |
     .filter((finding) => platformFamily(finding.platform ?? finding.usualPlatform ?? unknown) === family)
     .map((finding) => finding.osVersion)
     .filter((version) => version !== undefined)
-  return family === 'apple' ? versions.toSorted(compareVersions).at(-1) : versions[0]
+  return family === 'apple' ? newestVersion(versions) : versions[0]
 }

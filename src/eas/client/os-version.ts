@@ -17,13 +17,32 @@ export function unpackSamsungVersion(packed: string): string | undefined {
   return major >= 9 && rest.every((part) => part === 0) ? String(major) : parts.join('.')
 }
 
-/** Orders two dotted versions by number, a missing part being 0: negative where the first is older. */
-export function compareVersions(one: string, other: string): number {
-  const left = one.split('.')
-  const right = other.split('.')
-  for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
-    const difference = Number(left[index] ?? 0) - Number(right[index] ?? 0)
+/** The numbers of a dotted version, the most significant first. */
+export type Version = readonly number[]
+
+const dotted = /^\d{1,9}(?:\.\d{1,9}){0,7}/
+
+/**
+ * The dotted number that a text starts with: `17.5.1` of `17.5.1 (21F90)`. What an MDM writes after it says nothing of
+ * the order.
+ * @returns undefined where the text does not start with a number
+ */
+export function parseVersion(text: string): Version | undefined {
+  return dotted.exec(text)?.[0].split('.').map(Number)
+}
+
+/** Orders two versions by number, a missing part being 0: negative where the first is older. */
+export function compareVersions(one: Version, other: Version): number {
+  for (let index = 0; index < one.length || index < other.length; index++) {
+    const difference = (one[index] ?? 0) - (other[index] ?? 0)
     if (difference !== 0) return difference
   }
   return 0
+}
+
+/** Of versions as text the newest, as it is written; what is no version is older than all. */
+export function newestVersion(versions: readonly string[]): string | undefined {
+  return versions
+    .toSorted((one, other) => compareVersions(parseVersion(one) ?? [], parseVersion(other) ?? []))
+    .at(-1)
 }

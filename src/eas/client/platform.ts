@@ -46,8 +46,29 @@ const familyOfWord: ReadonlyMap<string, PlatformFamily> = new Map([
  * A word that is not known is `unknown`, which contradicts nothing.
  */
 export function platformFamily(platform: string): PlatformFamily {
-  const word = platform.toLowerCase()
+  const word = platform.toLowerCase().replaceAll(' ', '')
   if (word.startsWith('android')) return 'android'
   if (word.startsWith('windows')) return 'windows'
   return familyOfWord.get(word) ?? 'unknown'
+}
+
+const platformOfWord: ReadonlyMap<string, Platform> = new Map([
+  ...platforms.map((platform) => [platform.toLowerCase(), platform] as const),
+  ['ipados', 'iOS'],
+  ['iphone', 'iOS'],
+  ['ipad', 'iOS'],
+  ['ipod', 'iOS'],
+])
+
+/**
+ * Our word for the platform that an MDM or an administrator names: `iPadOS`, `AndroidForWork`, `Windows 10`, `Windows
+ * Phone 8.1`, in any letter case. `unknown` for a word that is not known.
+ */
+export function platformOf(word: string): Platform {
+  const folded = word.toLowerCase().replaceAll(' ', '')
+  if (folded.startsWith('android') || folded === 'knox' || folded === 'samsungknox') return 'Android'
+  if (folded.startsWith('windowsphone')) return 'WindowsPhone'
+  if (folded.startsWith('windowsmobile')) return 'WindowsMobile'
+  if (folded.startsWith('windows')) return 'Windows'
+  return platformOfWord.get(folded) ?? 'unknown'
 }

@@ -1,68 +1,140 @@
-import { sourcesUnread, verdict, type Criterion, type Situation, type Verdict } from '../criterion.ts'
+import type { Evaluation } from '../compliance/evaluate.ts'
+import { evaluateCompliance } from '../compliance/evaluate.ts'
+import {
+  grant,
+  notItsFault,
+  sourcesUnread,
+  verdict,
+  type Criterion,
+  type Situation,
+  type Verdict,
+} from '../criterion.ts'
 
 /** Graph writes the year 9999 where there is no end; no grace lasts that long. facts.md 4 */
 const noEnd = Date.UTC(9999, 0)
 
-const compliant = verdict('allow', 'compliant', 'complianceState is compliant')
-
 /**
- * The verdict of the MDM, in Graph's words. An unknown word never means allow; a grace period ends by our own clock.
- * facts.md 1.2 steps 3 and 4, 3
+ * The verdict of the MDM in Graph's words, where there is one, and what our own compliance policies find: the stricter
+ * of both counts. An unknown word never means allow; a grace period ends by our own clock. facts.md 1.2, 2, 3
  */
 export const compliance: Criterion = {
   name: 'compliance',
+  asked: 'judged',
+  reads: [
+    'complianceState',
+    'graceUntil',
+    'passcode',
+    'encrypted',
+    'osVersion',
+    'jailbroken',
+    'emailProfileManaged',
+    'threatState',
+    'lastCheckIn',
+    'history',
+  ],
   judge: (situation) => {
-    const { facts, rules } = situation
-    const state = facts.device?.complianceState
-    switch (state) {
-      case 'compliant':
-        return withDefaultRule(situation, compliant)
-      case 'inGracePeriod':
-        return inGracePeriod(situation)
-      case 'noncompliant':
-      case 'conflict':
-      case 'error':
-        return verdict(rules.noncompliant, 'noncompliant', `complianceState is ${state}`)
-      case undefined:
-        return facts.sourcesComplete ? unknownState(situation) : sourcesUnread
-      default:
-        return unknownState(situation)
-    }
+    const evaluation = evaluateCompliance(situation)
+    const byMdm = verdictOfMdm(situation, evaluation)
+    return byMdm.action === 'allow' ? withOwnPolicies(situation, evaluation, byMdm) : byMdm
   },
 }
 
-/**
- * Not the device's own fault: a phone that holds real mail is asked to come back, since the quarantine mailbox would
- * make it drop its copy. design.md, What a refused device gets
- */
-function unknownState({ facts }: Situation): Verdict {
-  const action = facts.history.allowedBefore ? 'unavailable' : 'quarantine'
-  const state = facts.device?.complianceState ?? 'missing'
-  return verdict(action, 'compliance-unknown', `complianceState is ${state}`)
+const compliant = grant('admitted', 'compliant', 'complianceState is compliant')
+const compliantHere = grant('admitted', 'compliant', 'every compliance policy is met')
+
+function verdictOfMdm(situation: Situation, evaluation: Evaluation): Verdict {
+  const { facts, rules } = situation
+  const state = facts.device?.complianceState
+  switch (state) {
+    case 'compliant':
+      return compliant
+    case 'inGracePeriod':
+      return inGracePeriod(situation)
+    case 'noncompliant':
+    case 'conflict':
+    case 'error':
+      return verdict(rules.noncompliant, 'noncompliant', `complianceState is ${state}`)
+    case 'configManager':
+      return configManager(situation)
+    case undefined:
+      if (!facts.sourcesComplete) return sourcesUnread(situation)
+      return evaluation.kind === 'none' ? withoutPolicy(situation) : compliantHere
+    default:
+      return unknownState(situation)
+  }
 }
 
-function inGracePeriod(situation: Situation): Verdict {
-  const { facts, rules, now } = situation
+function inGracePeriod({ facts, rules, now }: Situation): Verdict {
   const graceUntil = facts.device?.graceUntil
   if (graceUntil === undefined || !(graceUntil > now && graceUntil < noEnd)) {
     return verdict(rules.noncompliant, 'noncompliant', 'the grace period is over or has no end')
   }
-  const allowed: Verdict = {
-    action: 'allow',
-    reason: 'in-grace-period',
-    detail: `noncompliant, access until ${new Date(graceUntil).toISOString()}`,
-    validUntil: graceUntil,
-  }
-  return withDefaultRule(situation, allowed)
+  const detail = `noncompliant, access until ${new Date(graceUntil).toISOString()}`
+  return grant('admitted', 'in-grace-period', detail, graceUntil)
 }
 
-/** The documented trap: without the override, a compliant device still gets what the default rule says. facts.md 1.2 */
-function withDefaultRule({ rules }: Situation, allowed: Verdict): Verdict {
-  if (rules.defaultAccess === 'allow' || rules.overrideDefaultRule) return allowed
-  return {
-    action: rules.defaultAccess,
-    reason: 'default-access',
-    detail: 'defaultAccess refuses and overrideDefaultRule is false',
-    validUntil: allowed.validUntil,
+function configManager(situation: Situation): Verdict {
+  const { rules } = situation
+  const detail = `complianceState is configManager, which means ${rules.configManagerMeans}`
+  switch (rules.configManagerMeans) {
+    case 'compliant':
+      return grant('admitted', 'compliant', detail)
+    case 'noncompliant':
+      return verdict(rules.noncompliant, 'noncompliant', detail)
+    case 'unknown':
+      return unknownState(situation)
   }
+}
+
+/** No verdict and no policy of ours: what the tenant setting of Intune says, or nothing. facts.md 2 */
+function withoutPolicy(situation: Situation): Verdict {
+  const { rules } = situation
+  const means =
+    rules.noCompliancePolicyMeans ?? (rules.compliancePolicies.length > 0 ? 'noncompliant' : undefined)
+  const detail = 'no complianceState, and no compliance policy is assigned'
+  switch (means) {
+    case 'compliant':
+      return grant('admitted', 'no-compliance-policy', detail)
+    case 'noncompliant':
+      return verdict(rules.noncompliant, 'no-compliance-policy', detail)
+    default:
+      return unknownState(situation)
+  }
+}
+
+function unknownState(situation: Situation): Verdict {
+  const state = situation.facts.device?.complianceState ?? 'missing'
+  return notItsFault(
+    situation,
+    verdict(situation.rules.complianceUnknown, 'compliance-unknown', `complianceState is ${state}`),
+  )
+}
+
+function withOwnPolicies({ rules }: Situation, evaluation: Evaluation, byMdm: Verdict): Verdict {
+  switch (evaluation.kind) {
+    case 'none':
+    case 'met':
+      return byMdm
+    case 'grace': {
+      const until = Math.min(evaluation.until, byMdm.validUntil)
+      const detail = `${describe(evaluation.failed)}, access until ${new Date(until).toISOString()}`
+      return grant('admitted', 'in-grace-period', detail, until)
+    }
+    case 'unknown': {
+      const detail = `not reported: ${describe(evaluation.failed)}`
+      return {
+        ...verdict(rules.postureUnknown, 'posture-unknown', detail),
+        rule: evaluation.failed.policy.name,
+      }
+    }
+    case 'failed': {
+      const { policy, check } = evaluation.failed
+      const reason = check.setting === 'jailbreakAllowed' ? 'jailbroken' : 'noncompliant'
+      return { ...verdict(rules.noncompliant, reason, describe(evaluation.failed)), rule: policy.name }
+    }
+  }
+}
+
+function describe({ policy, check }: Extract<Evaluation, { failed: unknown }>['failed']): string {
+  return `${policy.name} asks for ${check.wanted}`
 }

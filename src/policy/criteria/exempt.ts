@@ -1,13 +1,17 @@
-import { verdict, type Criterion } from '../criterion.ts'
-import { outsidePolicy } from './targeted.ts'
+import { grant, type Criterion } from '../criterion.ts'
+import { groupAmong, isMember } from '../groups.ts'
 
-/** In a targeted and an exempted group is exempt. facts.md 1.1 */
+/** In a targeted and an exempted group is exempt. Where the groups are not known, nobody is. facts.md 1.1 */
 export const exempt: Criterion = {
   name: 'exempt',
-  judge: (situation) => {
-    const { facts, rules } = situation
-    const group = facts.user?.groups.find((name) => rules.exemptedGroups.includes(name))
-    if (group === undefined) return undefined
-    return outsidePolicy(situation, verdict('allow', 'exempt', `the user is in the exempted group ${group}`))
-  },
+  asked: 'judged',
+  reads: ['groups'],
+  judge: ({ facts, rules }) =>
+    isMember(facts, rules.exemptedGroups) === true
+      ? grant(
+          'outside',
+          'exempt',
+          `the user is in the exempted group ${groupAmong(facts, rules.exemptedGroups)}`,
+        )
+      : undefined,
 }

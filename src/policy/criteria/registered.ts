@@ -1,4 +1,5 @@
 import { sourcesUnread, verdict, type Criterion } from '../criterion.ts'
+import { isRegistered } from '../managed.ts'
 
 /**
  * Online, the device must be registered in the directory and tied to its EAS id. A missing fact is not a
@@ -6,15 +7,24 @@ import { sourcesUnread, verdict, type Criterion } from '../criterion.ts'
  */
 export const registered: Criterion = {
   name: 'registered',
-  judge: ({ facts, rules }) => {
+  asked: 'judged',
+  reads: ['registered', 'registrationState', 'activated'],
+  judge: (situation) => {
+    const { facts, rules } = situation
     if (!rules.requireRegistration) return undefined
     const { device } = facts
-    if (device?.registered === undefined && !facts.sourcesComplete) return sourcesUnread
-    if (device?.registered !== true) {
-      return verdict(rules.notRegistered, 'not-registered', 'the device is not registered in the directory')
+    const known = isRegistered(device)
+    if (known === undefined && !facts.sourcesComplete) return sourcesUnread(situation)
+    if (known !== true) {
+      const state = device?.registrationState ?? 'missing'
+      return verdict(
+        rules.notRegistered,
+        'not-registered',
+        `the device is not registered in the directory, registrationState is ${state}`,
+      )
     }
-    if (device.activated === false) {
-      return verdict(rules.notRegistered, 'not-activated', 'the EAS id is not tied to the registered device')
+    if (device?.activated === false) {
+      return verdict(rules.notActivated, 'not-activated', 'the EAS id is not tied to the registered device')
     }
     return undefined
   },

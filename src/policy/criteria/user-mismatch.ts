@@ -5,5 +5,7 @@ const mismatch = verdict('reject', 'user-mismatch', 'the credential and User= na
 /** The credential is the truth; a parameter that names somebody else is no honest request. T-15 */
 export const userMismatch: Criterion = {
   name: 'user-mismatch',
+  asked: 'always',
+  reads: [],
   judge: ({ request }) => (request.userMismatch ? mismatch : undefined),
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compareVersions, unpackSamsungVersion } from '#eas/client/os-version.ts'
+import { compareVersions, newestVersion, parseVersion, unpackSamsungVersion } from '#eas/client/os-version.ts'
 import samsungVersions from '../../fixtures/clients/samsung-versions.json' with { type: 'json' }
 
 void t.test('unpacks the version in a Samsung agent', async (t) => {
@@ -10,6 +10,16 @@ void t.test('unpacks the version in a Samsung agent', async (t) => {
 
 void t.test('orders versions by number', async (t) => {
   const ordered = ['9', '9.0.1', '10', '15.8.8', '16.7', '16.7.2', '16.7.10', '26.0']
-  t.strictSame(ordered.toReversed().toSorted(compareVersions), ordered)
-  t.equal(compareVersions('16.7', '16.7.0'), 0)
+  const parsed = ordered.map((text) => parseVersion(text) ?? [])
+  t.strictSame(parsed.toReversed().toSorted(compareVersions), parsed)
+  t.equal(compareVersions([16, 7], [16, 7, 0]), 0)
+  t.equal(newestVersion(ordered.toReversed()), '26.0')
+  t.equal(newestVersion(['none', '4.0']), '4.0')
+  t.equal(newestVersion([]), undefined)
+})
+
+void t.test('reads the dotted number that a text starts with', async (t) => {
+  t.strictSame(parseVersion('17.5.1 (21F90)'), [17, 5, 1])
+  t.strictSame(parseVersion('14'), [14])
+  for (const text of ['', 'iOS 17', '.5', 'unknown', '-1']) t.equal(parseVersion(text), undefined, text)
 })

@@ -1,0 +1,39 @@
+import { grant, verdict, type Criterion, type Situation, type Verdict } from '../criterion.ts'
+import { subjectOf } from '../match.ts'
+
+/**
+ * Exchange's device rules and platform exceptions: those that block first, then that quarantine, then that allow. Who
+ * is not judged by conditional access gets what they say. Of judged devices they only refuse, and only where a
+ * compliant device does not go before them. facts.md 1.2 step 5, 6 steps 6 to 8
+ */
+export const deviceRules: Criterion = {
+  name: 'device-rules',
+  asked: 'always',
+  reads: ['platform', 'osVersion', 'model'],
+  judge: (situation) => {
+    const { rules, request, device } = situation
+    if (rules.deviceRules.length === 0) return undefined
+    const outside = situation.granted?.grants === 'outside'
+    if (!outside && rules.compliantBeatsPlatformRule) return undefined
+    const subject = subjectOf(request, device)
+    for (const rule of rules.deviceRules) {
+      if (!outside && rule.action === 'allow') break
+      const fits = rule.fits(subject)
+      situation.notes?.push(`${rule.label}: ${fits ? rule.action : 'does not fit'}`)
+      if (fits) return ruled(situation, rule.action, rule.label)
+    }
+    return undefined
+  },
+}
+
+function ruled({ granted }: Situation, action: 'allow' | 'block' | 'quarantine', label: string): Verdict {
+  if (action !== 'allow') {
+    return { ...verdict(action, 'device-rule', `the rule ${label} fits`), rule: label }
+  }
+  const because = granted === undefined ? '' : `; ${granted.detail}`
+  return {
+    ...grant('outside', 'device-rule', `the rule ${label} fits${because}`),
+    rule: label,
+    action: 'allow',
+  }
+}

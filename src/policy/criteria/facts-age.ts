@@ -1,0 +1,23 @@
+import { endsAt, notItsFault, verdict, type Criterion } from '../criterion.ts'
+
+/** Facts that nobody confirms any more hold for a time; then the policy's choice stands. T-57 */
+export const factsAge: Criterion = {
+  name: 'facts-age',
+  asked: 'admitted',
+  reads: [],
+  judge: (situation) => {
+    const { facts, rules, now, granted } = situation
+    const { maxFactsAge, knownDevice } = rules.onSourceUnavailable
+    // who is let in by no record needs none
+    if (maxFactsAge === undefined || facts.device === undefined || granted?.reason === 'grandfathered')
+      return undefined
+    const end = facts.device.origin.asOf + maxFactsAge
+    if (end > now) {
+      endsAt(situation, end)
+      return undefined
+    }
+    if (knownDevice === 'allow') return undefined
+    const asOf = new Date(facts.device.origin.asOf).toISOString()
+    return notItsFault(situation, verdict(knownDevice, 'facts-stale', `the facts are of ${asOf}`))
+  },
+}

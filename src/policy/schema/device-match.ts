@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { compareVersions, parseVersion, type Version } from '#eas/client/os-version.ts'
+import { platformOf, type Platform } from '#eas/client/platform.ts'
+
+const maxWildcards = 4
+
+/** A text to compare with, without case; `*` stands for any text. */
+const pattern = z
+  .string()
+  .trim()
+  .min(1)
+  .max(256)
+  .refine((text) => text.split('*').length <= maxWildcards + 1, {
+    error: `expected at most ${maxWildcards} of *`,
+  })
+
+/** One pattern or several, of which one must fit. */
+export const patterns = z.union([pattern.transform((one) => [one]), z.array(pattern)], {
+  error: 'expected a text, or a list of texts',
+})
+
+/** A platform by our name or an MDM's. */
+export const platformWord = z
+  .string()
+  .transform(platformOf)
+  .refine((platform) => platform !== 'unknown', {
+    error: 'expected a platform such as iOS, Android, Windows, WindowsPhone',
+  })
+
+/** One end of a range. */
+export interface VersionBound {
+  readonly version: Version
+  readonly inclusive: boolean
+}
+
+/** Versions from `min` to `max`; an end that is absent is open. */
+export interface VersionRange {
+  /** Where the text names it, as `ios < 17.4` does. */
+  readonly os?: Platform
+  readonly min?: VersionBound
+  readonly max?: VersionBound
+}
+
+const rangeMessage = 'expected a range such as "< 17.4", ">= 16 < 17.4" or "ios < 17.4"'
+const rangeText = /^(?:([A-Za-z][A-Za-z ]*?)\s*)?((?:\s*(?:<=|>=|<|>|=)?\s*\d+(?:\.\d+)*)+)$/
+const comparison = /(<=|>=|<|>|=)?\s*(\d+(?:\.\d+)*)/g
+
+/** A range of OS versions as text; a bare version is that version alone. */
+export const versionRange = z
+  .union([z.string(), z.number()], { error: rangeMessage })
+  .transform((written, context): VersionRange => {
+    const parsed = parseRange(String(written).trim())
+    if (typeof parsed !== 'string') return parsed
+    context.addIssue({ code: 'custom', message: parsed })
+    return z.NEVER
+  })
+
+/** @returns what is wrong with it, where something is */
+function parseRange(text: string): VersionRange | string {
+  const [, word, comparisons = ''] = rangeText.exec(text) ?? []
+  const ends = [...comparisons.matchAll(comparison)]
+  if (ends.length === 0 || ends.length > 2) return rangeMessage
+  const os = word === undefined ? undefined : platformOf(word)
+  if (os === 'unknown') return `${word} is no platform; ${rangeMessage}`
+  let min: VersionBound | undefined
+  let max: VersionBound | undefined
+  for (const [, operator = '=', digits = ''] of ends) {
+    const bound = { version: parseVersion(digits) ?? [], inclusive: operator.includes('=') }
+    if (operator !== '<' && operator !== '<=') {
+      if (min !== undefined) return 'the range has two lower ends'
+      min = bound
+    }
+    if (operator !== '>' && operator !== '>=') {
+      if (max !== undefined) return 'the range has two upper ends'
+      max = bound
+    }
+  }
+  if (min !== undefined && max !== undefined && isEmptyRange(min, max)) return 'no version is in this range'
+  return { ...(os && { os }), ...(min && { min }), ...(max && { max }) }
+}
+
+function isEmptyRange(min: VersionBound, max: VersionBound): boolean {
+  const order = compareVersions(min.version, max.version)
+  return order > 0 || (order === 0 && !(min.inclusive && max.inclusive))
+}
+
+/** What a device rule looks at; every key that stands must fit. */
+export const deviceMatch = z
+  .strictObject({
+    deviceType: patterns,
+    model: patterns,
+    os: z.union([platformWord.transform((one) => [one]), z.array(platformWord)], {
+      error: 'expected a platform such as iOS, or a list of platforms',
+    }),
+    osVersion: versionRange,
+    userAgent: patterns,
+    client: patterns,
+  })
+  .partial()
+  .refine((match) => Object.keys(match).length > 0, {
+    error: 'expected at least one key: it would match everything',
+  })
+  .refine(({ os, osVersion }) => os === undefined || osVersion?.os === undefined, {
+    error: 'the platform is named twice, in os and in osVersion',
+  })
