@@ -61,6 +61,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     const simulators = await startSimulators(configured)
     for (const { simulator } of simulators.values()) started.defer(() => simulator.close())
     const config = withSimulators(configured, simulators)
+    for (const { line, path, message } of loaded.warnings) log.warn({ line, path }, `policy: ${message}`)
     for (const prefix of config.routing.passthrough) {
       log.warn({ prefix }, 'this path is passed through without any check of user or device')
     }

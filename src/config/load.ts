@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { groupsOf, lintPolicy } from '#policy/lint.ts'
 import { policySchema, type Policy } from '#policy/schema.ts'
 import { crossFaults } from './cross-check.ts'
 import { configSchema, type Config } from './schema.ts'
@@ -16,10 +17,18 @@ export interface Loaded<Value> {
   readonly digest: string
 }
 
+/** A policy, and what a reader should know of it before it is trusted. */
+export interface LoadedPolicy extends Loaded<Policy> {
+  /** What is allowed but seldom meant, with its line. */
+  readonly warnings: readonly ConfigFault[]
+  /** Every group that the policy names, with where: as a fault would say it if nobody is in it. */
+  readonly groups: readonly { readonly name: string; readonly place: ConfigFault }[]
+}
+
 /** Config and policy, checked against each other. */
 export interface Settings {
   readonly config: Loaded<Config>
-  readonly policy: Loaded<Policy>
+  readonly policy: LoadedPolicy
 }
 
 /**
@@ -37,11 +46,42 @@ export function loadSettings(file: string, environment: Environment = process.en
 }
 
 /** @throws {ConfigError} with every fault of the policy file */
-export function loadPolicy(file: string, environment: Environment = process.env): Loaded<Policy> {
-  const text = readText(file)
-  const { value, faults } = checkSchema(readYaml(text, file, environment), policySchema)
+export function loadPolicy(file: string, environment: Environment = process.env): LoadedPolicy {
+  return checkPolicy(readText(file), file, environment)
+}
+
+/**
+ * Reads the text of a policy.
+ *
+ * @param file the name that faults are told by
+ * @throws {ConfigError} with every fault
+ */
+export function checkPolicy(
+  text: string,
+  file: string,
+  environment: Environment = process.env,
+): LoadedPolicy {
+  const yaml = readYaml(text, file, environment)
+  const { value, faults } = checkSchema(yaml, policySchema)
   if (value === undefined || faults.length > 0) throw new ConfigError(faults)
-  return { value: deepFreeze(value), file, digest: digestOf(text) }
+  const findings = lintPolicy(value, Date.now())
+  const told = (wanted: 'fault' | 'warning') =>
+    findings
+      .filter(({ severity }) => severity === wanted)
+      .map(({ path, message }) => yaml.fault(path, message))
+      .toSorted((one, other) => one.line - other.line)
+  const found = told('fault')
+  if (found.length > 0) throw new ConfigError(found)
+  return {
+    value: deepFreeze(value),
+    file,
+    digest: digestOf(text),
+    warnings: told('warning'),
+    groups: groupsOf(value).map(({ name, path }) => ({
+      name,
+      place: yaml.fault(path, `no source knows a group ${name}: nobody is in it`),
+    })),
+  }
 }
 
 /** The policy that the config names; undefined where it cannot be had, with the reason among the faults. */
@@ -49,7 +89,7 @@ function namedPolicy(
   yaml: YamlFile,
   environment: Environment,
   faults: ConfigFault[],
-): Loaded<Policy> | undefined {
+): LoadedPolicy | undefined {
   const file = configSchema.shape.policy.safeParse(yaml.at(['policy'])).data?.file
   if (file === undefined || faults.some(({ path }) => path === 'policy.file')) return undefined
   try {

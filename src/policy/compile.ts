@@ -1,5 +1,6 @@
 import { compileChecks, type CompiledCompliancePolicy } from './compliance/checks.ts'
 import { compileMatch, compilePatterns, type Fits } from './match.ts'
+import { ruleOrder } from './rule-order.ts'
 import type { AccessRules, DeviceRule, Policy, Service } from './schema.ts'
 import { allUsers } from './schema/values.ts'
 
@@ -74,8 +75,6 @@ function compileGroups(names: readonly string[]): CompiledGroups {
   return { everybody: names.includes(allUsers), names: new Set(names) }
 }
 
-const ruleOrder = ['block', 'quarantine', 'allow'] as const
-
 function compileDeviceRules(policy: Policy, rules: AccessRules): CompiledDeviceRule[] {
   const exceptions = rules.platformExceptions.map(({ platform, model, action }) => ({
     label: `platform exception ${[platform, model?.join(' or ')].filter((part) => part !== undefined).join(' ')}`,
@@ -87,7 +86,5 @@ function compileDeviceRules(policy: Policy, rules: AccessRules): CompiledDeviceR
     action,
     fits: compileMatch(match, unknownVersionFits ?? action !== 'allow'),
   }))
-  return [...exceptions, ...own].toSorted(
-    (one, other) => ruleOrder.indexOf(one.action) - ruleOrder.indexOf(other.action),
-  )
+  return [...exceptions, ...own].toSorted((one, other) => ruleOrder(one.action) - ruleOrder(other.action))
 }

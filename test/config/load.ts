@@ -282,3 +282,42 @@ void t.test('an address that phones cannot be told needs a publicUrl beside it',
   }
   t.end()
 })
+
+void t.test('a version that a number cannot hold stays what was written', async (t) => {
+  const file = join(
+    t.testdir({
+      'policy.yaml': [
+        'compliancePolicies:',
+        '  - { name: new, platforms: [Android], rules: { minOsVersion: 17.10, maxOsVersion: 20 } }',
+        'maxNewRefusals: 0.25',
+      ].join('\n'),
+    }),
+    'policy.yaml',
+  )
+  const { compliancePolicies, maxNewRefusals } = loadPolicy(file, {}).value
+  t.strictSame(compliancePolicies[0]?.rules, { minOsVersion: '17.10', maxOsVersion: '20' })
+  t.equal(maxNewRefusals, 0.25)
+})
+
+void t.test('tells what the schema cannot see by its line: faults refuse, warnings do not', async (t) => {
+  const folder = t.testdir({
+    'shadowed.yaml': [
+      'deviceRules:',
+      '  - { name: no Samsung, match: { model: SM-* }, action: block }',
+      '  - { name: ours, match: { model: SM-T500 }, action: allow }',
+    ].join('\n'),
+    'open.yaml': [
+      'conditionalAccess:',
+      '  online:',
+      '    unsupportedPlatforms: allow',
+      '    exemptedGroups: [Executives]',
+    ].join('\n'),
+  })
+  t.match(
+    faultLines(() => loadPolicy(join(folder, 'shadowed.yaml'), {})),
+    [/^3 deviceRules\.1: can never match: no Samsung/],
+  )
+  const { warnings, groups } = loadPolicy(join(folder, 'open.yaml'), {})
+  t.match(warnings, [{ line: 3, path: 'conditionalAccess.online.unsupportedPlatforms' }])
+  t.match(groups, [{ name: 'executives', place: { line: 4, message: /no source knows a group executives/ } }])
+})
