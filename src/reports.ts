@@ -1,5 +1,6 @@
+import type { ClientChange, ClientClaim } from '#directory/client-change.ts'
 import type { Store } from '#directory/store.ts'
-import type { Logger } from '#telemetry/log.ts'
+import { clientText, type Logger } from '#telemetry/log.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
 import type { Report } from './messages.ts'
 
@@ -15,8 +16,8 @@ const maxWaiting = 64
 
 export interface ReportsOptions {
   readonly store: Pick<Store, 'recordSightings' | 'count'>
-  readonly metrics: Pick<Metrics, 'droppedSightings'>
-  readonly log: Pick<Logger, 'error'>
+  readonly metrics: Pick<Metrics, 'droppedSightings' | 'clientChanges'>
+  readonly log: Pick<Logger, 'error' | 'warn'>
 }
 
 /** One report is written at a time. Losing one costs a second of history, never a request. */
@@ -26,8 +27,11 @@ export function createReports({ store, metrics, log }: ReportsOptions): Reports 
 
   const remember = async ({ sightings, counts }: Report) => {
     try {
-      const { dropped } = await store.recordSightings(sightings)
+      const { dropped, clientChanges } = await store.recordSightings(sightings)
       metrics.droppedSightings.inc(dropped)
+      metrics.clientChanges.inc(clientChanges.length)
+      for (const change of clientChanges)
+        log.warn(shownChange(change), 'a known device came as another client')
       store.count(counts)
     } catch (error) {
       metrics.droppedSightings.inc(sightings.length)
@@ -47,4 +51,12 @@ export function createReports({ store, metrics, log }: ReportsOptions): Reports 
     },
     settled: () => last,
   }
+}
+
+function shownChange({ user, deviceId, before, after }: ClientChange) {
+  return { user: clientText(user), deviceId, before: shownClaim(before), after: shownClaim(after) }
+}
+
+function shownClaim({ deviceType, client }: ClientClaim) {
+  return { deviceType: clientText(deviceType), client }
 }

@@ -55,27 +55,26 @@ export interface AuditReader {
 
 const hourMs = 3_600_000
 
-export function createAuditWriter(database: DatabaseSync, committer: Committer): AuditWriter {
-  const insertEvent = database.prepare(
+/** Writes an event as part of a transaction that is open already. */
+export function createAuditInsert(database: DatabaseSync): (event: AuditEvent) => void {
+  const insert = database.prepare(
     'INSERT INTO audit_events (at, actor, event, user, device_id, detail) VALUES (?, ?, ?, ?, ?, ?)',
   )
+  return ({ at, actor, event, user, deviceId, detail }) => {
+    const detailText = detail === undefined ? null : JSON.stringify(detail)
+    insert.run(at, actor, event, user ?? null, deviceId ?? null, detailText)
+  }
+}
+
+export function createAuditWriter(database: DatabaseSync, committer: Committer): AuditWriter {
+  const insertEvent = createAuditInsert(database)
   const addCount = database.prepare(
     `INSERT INTO hourly_counts (hour, action, reason, platform, requests) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (hour, action, reason, platform) DO UPDATE SET requests = requests + excluded.requests`,
   )
   return {
     audit(event) {
-      const detail = event.detail === undefined ? null : JSON.stringify(event.detail)
-      committer.commit(() => {
-        insertEvent.run(
-          event.at,
-          event.actor,
-          event.event,
-          event.user ?? null,
-          event.deviceId ?? null,
-          detail,
-        )
-      })
+      committer.commit(() => insertEvent(event))
     },
     count(counts) {
       committer.commit(() => {

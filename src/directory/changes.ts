@@ -17,5 +17,12 @@ export type Change =
       /** Every name of the user before and after the change, lower case. */
       readonly names: readonly string[]
     }
+  | {
+      readonly kind: 'override'
+      readonly revision: number
+      /** The UPN; where no directory entry has the name, the first name of the login. */
+      readonly user: string
+      readonly deviceKey: string
+    }
   | { readonly kind: 'policy'; readonly revision: number }
   | { readonly kind: 'sources'; readonly revision: number; readonly complete: boolean }

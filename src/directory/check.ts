@@ -20,6 +20,7 @@ export interface StoreCheck {
 const tables = [
   'device_facts',
   'users',
+  'overrides',
   'sightings',
   'audit_events',
   'hourly_counts',

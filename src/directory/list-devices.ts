@@ -3,10 +3,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { deviceKey } from '#eas/device-id.ts'
 import type { DeviceInformation } from '#eas/device-information.ts'
 import type { Action, Reason } from '#policy/reasons.ts'
+import type { Override } from '#policy/facts.ts'
 import { prepare } from './database.ts'
 import { DirectoryError } from './errors.ts'
 import { type DeviceRecord, type MergedDevice, mergeDevice } from './merge.ts'
 import { deviceColumns, deviceRecord, type DeviceFactsRow, type FactsReader } from './read-facts.ts'
+import { createOverrideReader, overrideOf, rowInForce } from './read-overrides.ts'
 import type { Seen } from './write-sightings.ts'
 
 /** What was seen of a pair. Times are ms since the epoch. */
@@ -18,13 +20,21 @@ export interface SeenDevice extends Seen {
   readonly lastAt: number
   readonly allowedAt?: number
   readonly provisionAskedAt?: number
+  /** Since when our own compliance policies find the device wanting. */
+  readonly noncompliantSince?: number
   readonly information?: DeviceInformation
 }
 
-/** One pair of the inventory: on record, seen, or both. */
+/** An administrator's word on a pair, with who said it and when (ms since the epoch). */
+export interface OverrideRecord extends Override {
+  readonly actor: string
+  readonly at: number
+}
+
+/** One pair of the inventory: on record, seen, or spoken of by an administrator. */
 export interface DeviceEntry {
   readonly user: string
-  /** As the client spells it; where it was never seen, as the first source does. */
+  /** As the client spells it; where it was never seen, as the first source does, else as the administrator did. */
   readonly deviceId: string
   readonly deviceKey: string
   readonly groups: readonly string[]
@@ -33,6 +43,7 @@ export interface DeviceEntry {
   /** What each configured source says. */
   readonly records: readonly DeviceRecord[]
   readonly seen?: SeenDevice
+  readonly override?: OverrideRecord
 }
 
 /** Filters of the inventory; all that are given must match. */
@@ -43,6 +54,8 @@ export interface DeviceQuery {
   /** On record, or else as seen; without case. */
   readonly platform?: string
   readonly group?: string
+  /** `any`: allowed or blocked by an administrator. */
+  readonly override?: 'allow' | 'block' | 'any'
   /** Any name of the user. */
   readonly user?: string
   /** `next` of the page before. */
@@ -89,6 +102,7 @@ interface SightingRow extends Pair {
   readonly last_at: number
   readonly allowed_at: number | null
   readonly provision_asked_at: number | null
+  readonly noncompliant_since: number | null
 }
 
 /** Pairs read in one go: about 2 ms. */
@@ -102,13 +116,9 @@ export function createDeviceLister(
   reader: FactsReader,
   sourceOrder: readonly string[],
 ): DeviceLister {
-  const selectPairs = prepare<Pair>(
-    database,
-    `SELECT user, device_key FROM device_facts WHERE (user, device_key) > (:user, :key) AND user <= :end
-     UNION
-     SELECT user, device_key FROM sightings WHERE (user, device_key) > (:user, :key) AND user <= :end
-     ORDER BY user, device_key LIMIT ${windowPairs}`,
-  ) as unknown as { all(range: { user: string; key: string; end: string }): Pair[] }
+  const selectPairs = preparePairs(database, ['device_facts', 'sightings', 'overrides'])
+  // few pairs have one, and a walk through all to find them would take its time
+  const selectOverriddenPairs = preparePairs(database, ['overrides'])
   const selectFacts = prepare<DeviceFactsRow>(
     database,
     `SELECT ${deviceColumns} FROM device_facts WHERE user = ? AND device_key = ? ORDER BY device_id`,
@@ -122,6 +132,8 @@ export function createDeviceLister(
     'SELECT id, action, platform FROM sightings WHERE id > ? ORDER BY id LIMIT 1000',
   )
 
+  const overrides = createOverrideReader(database, (name) => reader.resolve(name))
+
   function entry({ user, device_key: key }: Pair): DeviceEntry | undefined {
     const records = selectFacts
       .all(user, key)
@@ -129,17 +141,20 @@ export function createDeviceLister(
       .filter((record) => sourceOrder.includes(record.source))
       .toSorted((a, b) => sourceOrder.indexOf(a.source) - sourceOrder.indexOf(b.source))
     const sighting = selectSighting.get(user, key)
-    const deviceId = sighting?.device_id ?? records[0]?.deviceId
+    const { value, aliases } = reader.userFacts(user)
+    const override = rowInForce(overrides.rows(user, aliases, key), key)
+    const deviceId = sighting?.device_id ?? records[0]?.deviceId ?? override?.device_id
     if (deviceId === undefined) return undefined
     const facts = mergeDevice(records, sourceOrder)
     return {
       user,
       deviceId,
       deviceKey: key,
-      groups: reader.userFacts(user).value.groups,
+      groups: value.groups,
       records,
       ...(facts === undefined ? undefined : { facts }),
       ...(sighting === undefined ? undefined : { seen: seenDevice(sighting) }),
+      ...(override && { override: { ...overrideOf(override), actor: override.actor, at: override.at } }),
     }
   }
 
@@ -152,8 +167,9 @@ export function createDeviceLister(
       const end = wanted ?? lastUser
       let at = query.cursor === undefined ? { user: wanted ?? '', device_key: '' } : pairOf(query.cursor)
       const devices: DeviceEntry[] = []
+      const select = query.override === undefined ? selectPairs : selectOverriddenPairs
       for (;;) {
-        const pairs = selectPairs.all({ user: at.user, key: at.device_key, end })
+        const pairs = select.all({ user: at.user, key: at.device_key, end })
         for (const pair of pairs) {
           at = pair
           const found = entry(pair)
@@ -186,13 +202,26 @@ export function createDeviceLister(
   }
 }
 
+/** The pairs of some tables, by user and device, a window at a time. */
+function preparePairs(database: DatabaseSync, tables: readonly string[]) {
+  const ofTables = tables.map(
+    (table) =>
+      `SELECT user, device_key FROM ${table} WHERE (user, device_key) > (:user, :key) AND user <= :end`,
+  )
+  return prepare<Pair>(
+    database,
+    `${ofTables.join(' UNION ')} ORDER BY user, device_key LIMIT ${windowPairs}`,
+  ) as unknown as { all(range: { user: string; key: string; end: string }): Pair[] }
+}
+
 function matches(device: DeviceEntry, query: DeviceQuery): boolean {
   const platform = device.facts?.platform ?? device.seen?.platform
   return (
     (query.state === undefined || device.seen?.action === query.state) &&
     (query.reason === undefined || device.seen?.reason === query.reason) &&
     (query.platform === undefined || platform?.toLowerCase() === query.platform.toLowerCase()) &&
-    (query.group === undefined || device.groups.includes(query.group.toLowerCase()))
+    (query.group === undefined || device.groups.includes(query.group.toLowerCase())) &&
+    (query.override === undefined || query.override === 'any' || device.override?.action === query.override)
   )
 }
 
@@ -206,6 +235,7 @@ function seenDevice(row: SightingRow): SeenDevice {
     lastAt: row.last_at,
     ...(row.allowed_at === null ? undefined : { allowedAt: row.allowed_at }),
     ...(row.provision_asked_at === null ? undefined : { provisionAskedAt: row.provision_asked_at }),
+    ...(row.noncompliant_since === null ? undefined : { noncompliantSince: row.noncompliant_since }),
     ...(row.information === null
       ? undefined
       : { information: JSON.parse(row.information) as DeviceInformation }),

@@ -3,7 +3,7 @@ import type { Facts, PairHistory } from '#policy/facts.ts'
 import type { Change } from './changes.ts'
 import { storeError } from './errors.ts'
 import { createKeyIndex } from './key-index.ts'
-import type { FactsReader } from './read-facts.ts'
+import { resolveFirst, type FactsReader } from './read-facts.ts'
 
 /** A worker's read path: from memory, then from the store. Synchronous, so that no eviction can be overtaken. */
 export interface Lookup {
@@ -72,6 +72,8 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
   })
   const counts = { hits: 0, misses: 0 }
   let sourcesComplete = store.sourcesComplete()
+  /** Names that overrides are on record under, or were: of most users a look-up need not ask the store. */
+  const overridden = new Set(store.overriddenNames())
 
   function termsOf({ facts, names, deviceKey }: Entry) {
     const terms = names.map((name) => [byName, name] as const)
@@ -89,13 +91,13 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
   }
 
   function read(names: readonly string[], deviceKey: string | undefined): Facts {
-    const resolved = names.map((name) => store.resolve(name)).find((user) => user !== undefined)
+    const resolved = resolveFirst(store, names)
     const user = resolved === undefined ? undefined : store.userFacts(resolved)
     const device =
       resolved === undefined || deviceKey === undefined ? undefined : store.deviceFacts(resolved, deviceKey)
     const owner = resolved ?? names[0]
-    const history =
-      owner === undefined || deviceKey === undefined ? undefined : store.history(owner, deviceKey)
+    const history = owner === undefined ? undefined : store.history(owner, deviceKey)
+    const overrides = owner === undefined ? undefined : overridesOf(owner, user?.aliases ?? [], deviceKey)
     return {
       ...(user === undefined ? undefined : { user: user.value }),
       ...(device === undefined ? undefined : { device: device.value }),
@@ -103,12 +105,23 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
       userHasEnrolledDevice:
         device?.value.enrolled === true || (resolved !== undefined && store.hasEnrolledDevice(resolved)),
       sourcesComplete,
-      history: history?.value ?? noHistory,
-      exclusiveAllows: [],
-      otherDevices: [],
+      history: history?.pair ?? noHistory,
+      ...(overrides?.override === undefined ? undefined : { override: overrides.override }),
+      exclusiveAllows: overrides?.exclusiveAllows ?? [],
+      otherDevices: history?.otherDevices ?? [],
       unreadGroups: [],
-      revision: Math.max(user?.revision ?? 0, device?.revision ?? 0, history?.revision ?? 0),
+      revision: Math.max(
+        user?.revision ?? 0,
+        device?.revision ?? 0,
+        history?.revision ?? 0,
+        overrides?.revision ?? 0,
+      ),
     }
+  }
+
+  function overridesOf(owner: string, aliases: readonly string[], deviceKey: string | undefined) {
+    const mayHave = overridden.has(owner) || aliases.some((alias) => overridden.has(alias))
+    return mayHave ? store.overrides(owner, aliases, deviceKey) : undefined
   }
 
   function lookup(names: readonly string[], deviceKey: string | undefined): Facts {
@@ -142,9 +155,16 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
       switch (change.kind) {
         case 'device':
           // other users' entries of this id hang on it by `otherOwner`, the user's other devices by
-          // `userHasEnrolledDevice`
+          // `userHasEnrolledDevice` and `otherDevices`
           forget(byDevice.keys(change.deviceKey))
           forget(byUser.keys(change.user))
+          forget(byName.keys(change.user))
+          break
+        case 'override':
+          // an exclusive allow bears on the user's other devices
+          overridden.add(change.user)
+          forget(byUser.keys(change.user))
+          forget(byName.keys(change.user))
           break
         case 'user':
           for (const name of change.names) forget(byName.keys(name))

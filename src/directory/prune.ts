@@ -24,16 +24,22 @@ export interface Pruned {
   readonly audit: number
   readonly counters: number
   readonly outbox: number
+  /** Overrides that had ended. */
+  readonly overrides: number
 }
 
 const dayMs = 86_400_000
 /** Rowids looked at in one transaction: 1 to 3 ms. */
 const windowRows = 250
 
-/** Removes what is older than the retention allows, a window of rowids per transaction. */
+/**
+ * Removes what is older than the retention allows, a window of rowids per transaction. Overrides go with their end: the
+ * audit tells of them from then on.
+ */
 export function createPruner(
   database: DatabaseSync,
   committer: Committer,
+  removeEndedOverrides: () => Promise<number>,
   now: () => number,
 ): (retention: Retention) => Promise<Pruned> {
   const sightings = tableOf(database, 'sightings', 'id', 'last_at')
@@ -61,6 +67,7 @@ export function createPruner(
     audit: await prune(audit, retention.auditDays),
     counters: await prune(counters, retention.countersDays),
     outbox: await prune(outbox, retention.outboxDays),
+    overrides: await removeEndedOverrides(),
   })
 }
 

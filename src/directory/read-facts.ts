@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { DeviceInformation } from '#eas/device-information.ts'
-import type { DeviceFacts, PairHistory, UserFacts } from '#policy/facts.ts'
+import type { DeviceFacts, OtherDevice, PairHistory, UserFacts } from '#policy/facts.ts'
 import { prepare } from './database.ts'
 import { type DeviceRecord, type MergedDevice, mergeDevice } from './merge.ts'
+import { createOverrideReader, type PairOverrides } from './read-overrides.ts'
 
 /** A value and the highest store revision that was read for it. */
 export interface Revised<T> {
@@ -10,17 +11,36 @@ export interface Revised<T> {
   readonly revision: number
 }
 
+/** A user, with the other names that lead to it. */
+export interface RevisedUser extends Revised<UserFacts> {
+  readonly aliases: readonly string[]
+}
+
+/** What was seen of a pair, and of the user's other devices. */
+export interface UserHistory {
+  /** Absent where the pair was never seen. */
+  readonly pair?: PairHistory
+  /** Those that were served mail, oldest first, at most 100. */
+  readonly otherDevices: readonly OtherDevice[]
+  /** Highest store revision among them. */
+  readonly revision: number
+}
+
 /** What the store says of users and devices, merged over the configured sources. Each call is synchronous. */
 export interface FactsReader {
   /** The one user that a name (lower case) leads to; undefined where it leads to none or to several. T-17 */
   resolve(name: string): string | undefined
-  userFacts(user: string): Revised<UserFacts>
+  userFacts(user: string): RevisedUser
   /** Undefined where no configured source has the device under this user. */
   deviceFacts(user: string, deviceKey: string): Revised<MergedDevice> | undefined
   /** True where the id is on record under a user other than `user`. */
   hasOtherOwner(deviceKey: string, user: string | undefined): boolean
   hasEnrolledDevice(user: string): boolean
-  history(user: string, deviceKey: string): Revised<PairHistory> | undefined
+  history(user: string, deviceKey: string | undefined): UserHistory
+  /** What administrators said of the pair, and which other devices of the user they allowed alone. */
+  overrides(user: string, aliases: readonly string[], deviceKey: string | undefined): PairOverrides
+  /** Every name under which there are overrides now. */
+  overriddenNames(): readonly string[]
   /** Every configured source was read completely at least once. */
   sourcesComplete(): boolean
 }
@@ -59,9 +79,9 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
     database,
     'SELECT user, source FROM user_names WHERE name = ?',
   )
-  const selectUser = prepare<{ source: string; groups: string; revision: number }>(
+  const selectUser = prepare<{ source: string; aliases: string; groups: string; revision: number }>(
     database,
-    'SELECT source, groups, revision FROM users WHERE user = ? ORDER BY source',
+    'SELECT source, aliases, groups, revision FROM users WHERE user = ? ORDER BY source',
   )
   const selectDevice = prepare<DeviceFactsRow>(
     database,
@@ -75,36 +95,37 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
     database,
     'SELECT source FROM device_facts WHERE device_key = ? AND user <> ?',
   )
-  const selectHistory = prepare<{
-    allowed_at: number | null
-    provision_asked_at: number | null
-    information: string | null
-    revision: number
-  }>(
+  const selectSeen = prepare<SeenRow>(
     database,
-    'SELECT allowed_at, provision_asked_at, information, revision FROM sightings WHERE user = ? AND device_key = ?',
-  )
+    `SELECT device_key, first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, revision,
+       iif(device_key = :key, information, NULL) AS information
+     FROM sightings WHERE user = :user AND (device_key = :key OR allowed_at IS NOT NULL)`,
+  ) as unknown as { all(pair: { user: string; key: string | null }): SeenRow[] }
+  const selectOverridden = prepare<{ user: string }>(database, 'SELECT DISTINCT user FROM overrides')
   const selectSync = prepare<{ complete_at: number | null }>(
     database,
     'SELECT complete_at FROM sync_state WHERE source = ?',
   )
   const isConfigured = (row: { readonly source: string }): boolean => sourceOrder.includes(row.source)
 
+  function resolve(name: string): string | undefined {
+    const users = new Set(
+      selectName
+        .all(name)
+        .filter(isConfigured)
+        .map((row) => row.user),
+    )
+    return users.size === 1 ? users.values().next().value : undefined
+  }
+
   return {
-    resolve(name) {
-      const users = new Set(
-        selectName
-          .all(name)
-          .filter(isConfigured)
-          .map((row) => row.user),
-      )
-      return users.size === 1 ? users.values().next().value : undefined
-    },
+    resolve,
 
     userFacts(user) {
       const rows = selectUser.all(user).filter(isConfigured)
-      const groups = new Set(rows.flatMap((row) => JSON.parse(row.groups) as readonly string[]))
-      return { value: { user, groups: [...groups] }, revision: highest(rows) }
+      const groups = listOfAll(rows.map((row) => row.groups))
+      const aliases = listOfAll(rows.map((row) => row.aliases))
+      return { value: { user, groups }, aliases, revision: highest(rows) }
     },
 
     deviceFacts(user, deviceKey) {
@@ -130,16 +151,21 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
     },
 
     history(user, deviceKey) {
-      const row = selectHistory.get(user, deviceKey)
-      if (row === undefined) return undefined
-      const { allowed_at: allowedAt, provision_asked_at: askedAt, information, revision } = row
-      const value: PairHistory = {
-        allowedBefore: allowedAt !== null,
-        ...(askedAt === null ? undefined : { provisionAskedAt: askedAt }),
-        ...(information === null ? undefined : { information: JSON.parse(information) as DeviceInformation }),
+      // one statement for the pair and the other devices: each costs more than the few rows that it gives
+      const rows = selectSeen.all({ user, key: deviceKey ?? null })
+      const own = rows.find((row) => row.device_key === deviceKey)
+      return {
+        ...(own === undefined ? undefined : { pair: pairHistory(own) }),
+        otherDevices: rows
+          .filter((row) => row !== own)
+          .map((row) => ({ firstSeenAt: row.first_at, lastSeenAt: row.last_at }))
+          .toSorted((a, b) => a.firstSeenAt - b.firstSeenAt || a.lastSeenAt - b.lastSeenAt),
+        revision: highest(rows),
       }
-      return { value, revision }
     },
+
+    overrides: createOverrideReader(database, resolve).overrides,
+    overriddenNames: () => selectOverridden.all().map(({ user }) => user),
 
     sourcesComplete() {
       return sourceOrder.every((source) => {
@@ -149,11 +175,51 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
   }
 }
 
+/** The user of the first name that leads to one. */
+export function resolveFirst(
+  reader: Pick<FactsReader, 'resolve'>,
+  names: readonly string[],
+): string | undefined {
+  for (const name of names) {
+    const user = reader.resolve(name)
+    if (user !== undefined) return user
+  }
+  return undefined
+}
+
 /** The source of what is pushed over the admin API. It always goes first and has no full set to wait for. */
 export const apiSource = 'api'
 
+/** A row of `sightings`; of other devices without what they said of themselves. */
+interface SeenRow {
+  readonly device_key: string
+  readonly first_at: number
+  readonly last_at: number
+  readonly allowed_at: number | null
+  readonly provision_asked_at: number | null
+  readonly noncompliant_since: number | null
+  readonly information: string | null
+  readonly revision: number
+}
+
+function pairHistory(row: SeenRow): PairHistory {
+  const { provision_asked_at: askedAt, noncompliant_since: since, information } = row
+  return {
+    allowedBefore: row.allowed_at !== null,
+    firstSeenAt: row.first_at,
+    ...(askedAt === null ? undefined : { provisionAskedAt: askedAt }),
+    ...(since === null ? undefined : { noncompliantSince: since }),
+    ...(information === null ? undefined : { information: JSON.parse(information) as DeviceInformation }),
+  }
+}
+
 function isEnrolled(rows: readonly DeviceFactsRow[], sourceOrder: readonly string[]): boolean {
   return mergeDevice(rows.map(deviceRecord), sourceOrder)?.enrolled === true
+}
+
+/** What stands in any of the JSON lists, each text once. */
+function listOfAll(lists: readonly string[]): readonly string[] {
+  return [...new Set(lists.flatMap((list) => JSON.parse(list) as readonly string[]))]
 }
 
 function highest(rows: readonly { readonly revision: number }[]): number {

@@ -4,6 +4,7 @@ import { isDeviceId, deviceKey } from '#eas/device-id.ts'
 import { createStore, missingStore, openForWriting, prepare, type Statement } from './database.ts'
 import { takeOwnerLock } from './owner-lock.ts'
 import { isDeviceFacts } from './record.ts'
+import { schemaVersion } from './schema.ts'
 
 /** What `store rebuild` did. */
 export interface RebuiltStore {
@@ -22,22 +23,40 @@ interface Salvage {
   readonly table: string
   readonly columns: readonly string[]
   readonly valid: (row: Row) => boolean
+  /** Schema version that brought the table; an older file cannot have lost any of it. */
+  readonly since?: number
 }
 
 const salvages: readonly Salvage[] = [
   {
     table: 'device_facts',
     columns: ['user', 'device_key', 'device_id', 'source', 'facts', 'as_of', 'revision'],
-    valid: (row) =>
-      typeof row['device_id'] === 'string' &&
-      isDeviceId(row['device_id']) &&
-      deviceKey(row['device_id']) === row['device_key'] &&
-      isDeviceFacts(parsed(row['facts'])),
+    valid: (row) => hasSoundDeviceId(row) && isDeviceFacts(parsed(row['facts'])),
   },
   {
     table: 'users',
     columns: ['user', 'source', 'aliases', 'groups', 'revision'],
     valid: (row) => isTextList(parsed(row['aliases'])) && isTextList(parsed(row['groups'])),
+  },
+  {
+    table: 'overrides',
+    columns: [
+      'user',
+      'device_key',
+      'device_id',
+      'action',
+      'until',
+      'exclusive',
+      'note',
+      'actor',
+      'at',
+      'revision',
+    ],
+    valid: (row) =>
+      hasSoundDeviceId(row) &&
+      (row['action'] === 'block' || row['action'] === 'allow') &&
+      (row['exclusive'] === 0 || row['exclusive'] === 1),
+    since: 2,
   },
   {
     table: 'sightings',
@@ -54,22 +73,25 @@ const salvages: readonly Salvage[] = [
       'last_at',
       'allowed_at',
       'provision_asked_at',
+      'noncompliant_since',
+      'known_client',
       'revision',
     ],
     valid: (row) =>
       typeof parsed(row['seen']) === 'object' &&
-      (row['information'] === null || parsed(row['information']) !== undefined),
+      isAbsentOrJson(row['information']) &&
+      isAbsentOrJson(row['known_client']),
   },
   {
     table: 'audit_events',
     columns: ['at', 'actor', 'event', 'user', 'device_id', 'detail'],
-    valid: (row) => row['detail'] === null || parsed(row['detail']) !== undefined,
+    valid: (row) => isAbsentOrJson(row['detail']),
   },
 ]
 
 /**
  * Makes a sound store out of a damaged one: moves the old file aside and carries over every row of facts, users,
- * sightings and audit that can still be read. Sync states are left behind on purpose: until each source was read
+ * overrides, sightings and audit that can still be read. Sync states are left behind on purpose: until each source was read
  * again, an absent device proves nothing. Counters and outbox start empty.
  *
  * @throws {DirectoryError} STORE_MISSING, STORE_LOCKED while a node runs
@@ -116,7 +138,7 @@ function salvage(path: string, fresh: string, at: number): Pick<RebuiltStore, 's
     target.exec(
       `UPDATE store_revision SET value = 1000000 + (SELECT max(revision) FROM (
          SELECT revision FROM device_facts UNION ALL SELECT revision FROM users UNION ALL
-         SELECT revision FROM sightings UNION ALL SELECT 0))`,
+         SELECT revision FROM sightings UNION ALL SELECT revision FROM overrides UNION ALL SELECT 0))`,
     )
     target
       .prepare('INSERT INTO audit_events (at, actor, event, detail) VALUES (?, ?, ?, ?)')
@@ -140,13 +162,13 @@ function openDamaged(path: string): DatabaseSync {
 function salvageTable(
   source: DatabaseSync | undefined,
   target: DatabaseSync,
-  { table, columns, valid }: Salvage,
+  { table, columns, valid, since = 1 }: Salvage,
 ): { rows: number; complete: boolean } {
   const insert = target.prepare(
     `INSERT OR IGNORE INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
   )
   const reader = source === undefined ? undefined : openTable(source, table)
-  if (reader === undefined) return { rows: 0, complete: false }
+  if (reader === undefined) return { rows: 0, complete: isOlder(source, since) }
   let rows = 0
   let lost = 0
   for (const row of readableRows(reader, () => lost++)) {
@@ -154,6 +176,16 @@ function salvageTable(
     else lost++
   }
   return { rows, complete: lost === 0 }
+}
+
+/** True where the file is a sound enough store of ours to say that it is older than a table. */
+function isOlder(source: DatabaseSync | undefined, since: number): boolean {
+  try {
+    const version = source === undefined ? 0 : schemaVersion(source)
+    return version > 0 && version < since
+  } catch {
+    return false
+  }
 }
 
 interface TableReader {
@@ -226,6 +258,14 @@ function parsed(text: SQLInputValue | undefined): unknown {
   } catch {
     return undefined
   }
+}
+
+function isAbsentOrJson(text: SQLInputValue | undefined): boolean {
+  return text === undefined || text === null || parsed(text) !== undefined
+}
+
+function hasSoundDeviceId({ device_id: deviceId, device_key: key }: Row): boolean {
+  return typeof deviceId === 'string' && isDeviceId(deviceId) && deviceKey(deviceId) === key
 }
 
 function isTextList(value: unknown): boolean {

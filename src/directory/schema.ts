@@ -104,6 +104,26 @@ export const migrations: readonly string[] = [
     record TEXT
   ) STRICT;
   `,
+  `
+  CREATE TABLE overrides (
+    id INTEGER PRIMARY KEY,
+    user TEXT NOT NULL,
+    device_key TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    until INTEGER,
+    exclusive INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX overrides_pair ON overrides (user, device_key);
+  CREATE INDEX overrides_until ON overrides (until) WHERE until IS NOT NULL;
+
+  ALTER TABLE sightings ADD COLUMN noncompliant_since INTEGER;
+  ALTER TABLE sightings ADD COLUMN known_client TEXT;
+  `,
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

@@ -30,6 +30,8 @@ export interface Sighting {
   /** The pair was asked to provision, so that a wipe ordered in Exchange can reach it. */
   readonly provisionAsked?: boolean
   readonly information?: DeviceInformation
+  /** Our own compliance policies find the device wanting, in its grace or not; absent: they were not asked. */
+  readonly selfNoncompliant?: boolean
 }
 
 /** What a worker hands to the owner once a second. */
@@ -71,10 +73,12 @@ export function createSightingBatch({ max }: { readonly max: number }): Sighting
 /** The later of two sightings of one pair, with what happened only in the earlier. */
 function coalesce(earlier: Sighting, later: Sighting): Sighting {
   const information = later.information ?? earlier.information
+  const selfNoncompliant = later.selfNoncompliant ?? earlier.selfNoncompliant
   return {
     ...later,
     allowed: earlier.allowed || later.allowed,
     provisionAsked: earlier.provisionAsked === true || later.provisionAsked === true,
     ...(information === undefined ? undefined : { information }),
+    ...(selfNoncompliant === undefined ? undefined : { selfNoncompliant }),
   }
 }

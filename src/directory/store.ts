@@ -15,6 +15,7 @@ import type { FactsRecord } from './record.ts'
 import type { Sighting } from './sightings.ts'
 import { createSyncReader, createSyncWriter, type SyncState } from './sync-state.ts'
 import { createFactsWriter, type UpsertMode } from './write-facts.ts'
+import { createOverrideWriter, type OverrideWriter } from './write-overrides.ts'
 import { createSightingsWriter, type RecordedSightings } from './write-sightings.ts'
 
 /** What every process may read of the store. Calls are synchronous where they do not give a promise. */
@@ -34,7 +35,7 @@ export interface StoreReader extends FactsReader, DeviceLister, AuditReader {
 }
 
 /** The owner's side: the one writer. Every write that changes a field tells `onChange` after its commit. */
-export interface Store extends StoreReader, AuditWriter {
+export interface Store extends StoreReader, AuditWriter, OverrideWriter {
   /**
    * Adds records; settles once they are on disk. A field that a record does not give keeps its value, unless `all` is
    * asked for: then the record stands for the whole device. Lists (aliases, groups) that are given replace the held
@@ -56,7 +57,7 @@ export interface Store extends StoreReader, AuditWriter {
   hasRecords(source: string): boolean
   /** Called once per commit that changed something. A listener must not throw. Gives the function that ends it. */
   onChange(listener: (changes: readonly Change[]) => void): () => void
-  /** Removes what is older than the retention allows, in slices. */
+  /** Removes what is older than the retention allows, and overrides that have ended, in slices. */
   prune(retention: Retention): Promise<Pruned>
 }
 
@@ -164,6 +165,7 @@ function createOwner(
   })
   const reader = createReader(database, path, sourceOrder)
   const facts = createFactsWriter(database, committer, now)
+  const { removeEndedOverrides, ...overrides } = createOverrideWriter(database, committer, reader, now)
   const recordSync = createSyncWriter(database, committer, () => reader.sourcesComplete())
   const selectRecord = prepare(
     database,
@@ -198,6 +200,7 @@ function createOwner(
   return {
     ...reader,
     ...createAuditWriter(database, committer),
+    ...overrides,
     upsert: async (source, records, mode = 'given') => facts.upsert(known(source), records, mode),
 
     async replace(source, records, set) {
@@ -224,7 +227,7 @@ function createOwner(
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    prune: createPruner(database, committer, now),
+    prune: createPruner(database, committer, removeEndedOverrides, now),
     close() {
       if (!database.isOpen) return
       committer.close()

@@ -1,4 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { createAuditInsert } from './audit.ts'
+import {
+  clientChangeEvent,
+  followClient,
+  type ClientChange,
+  type ClientClaim,
+  type KnownClient,
+} from './client-change.ts'
 import type { Committer, Transaction } from './commit.ts'
 import { prepare } from './database.ts'
 import type { Sighting } from './sightings.ts'
@@ -14,6 +22,8 @@ export interface RecordedSightings {
   readonly written: number
   /** New pairs of users who already have as many as are kept. */
   readonly dropped: number
+  /** Pairs that came as another client than before; each stands in the audit. */
+  readonly clientChanges: readonly ClientChange[]
 }
 
 /** Pairs kept per user. A client with a password can invent ids without end; Exchange itself stops at 100. T-51 */
@@ -36,11 +46,14 @@ interface SightingRow {
   readonly last_at: number
   readonly allowed_at: number | null
   readonly provision_asked_at: number | null
+  readonly noncompliant_since: number | null
+  readonly known_client: string | null
 }
 
 /**
- * The writing side of sightings. A pair that was served mail for the first time, was asked to provision, or told
- * something new of its device is a change: the next request is judged by it.
+ * The writing side of sightings. A pair that was seen or served mail for the first time, was asked to provision, told
+ * something new of its device, or turned noncompliant or compliant by our own policies is a change: the next request
+ * is judged by it.
  */
 export function createSightingsWriter(
   database: DatabaseSync,
@@ -57,59 +70,96 @@ export function createSightingsWriter(
   )
   const upsert = database.prepare(
     `INSERT INTO sightings (user, device_key, device_id, action, reason, platform, seen, information,
-       first_at, last_at, allowed_at, provision_asked_at, revision)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, known_client, revision)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (user, device_key) DO UPDATE SET device_id = excluded.device_id, action = excluded.action,
        reason = excluded.reason, platform = excluded.platform, seen = excluded.seen,
        information = coalesce(excluded.information, information), last_at = excluded.last_at,
        allowed_at = coalesce(excluded.allowed_at, allowed_at),
        provision_asked_at = coalesce(excluded.provision_asked_at, provision_asked_at),
+       noncompliant_since = excluded.noncompliant_since, known_client = excluded.known_client,
        revision = max(excluded.revision, revision)`,
   )
 
-  function write(sighting: Sighting, transaction: Transaction): boolean {
-    const { user, deviceKey, at } = sighting
+  const insertEvent = createAuditInsert(database)
+
+  /** False where the user has as many pairs as are kept, and each was served mail. */
+  function makeRoom(user: string): boolean {
+    return countPairs.get(user)?.pairs !== maxPairsPerUser || deleteOldest.run(user).changes > 0
+  }
+
+  function write(sighting: Sighting, transaction: Transaction, clientChanges: ClientChange[]): boolean {
+    const { user, deviceId, deviceKey, at } = sighting
     const row = select.get(user, deviceKey)
-    const seen = JSON.stringify(seenOf(sighting))
+    if (row === undefined && !makeRoom(user)) return false
+    const seen = seenOf(sighting)
+    const seenText = JSON.stringify(seen)
     const information = informationOf(sighting)
-    if (
-      row === undefined &&
-      countPairs.get(user)?.pairs === maxPairsPerUser &&
-      deleteOldest.run(user).changes === 0
-    ) {
-      return false
-    }
-    const firstAllowed = sighting.allowed && (row?.allowed_at ?? null) === null
-    const isNews = information !== null && information !== (row?.information ?? null)
-    const isHistory = firstAllowed || isNews || sighting.provisionAsked === true
-    if (row !== undefined && !isHistory && isQuiet(row, sighting, seen)) return true
+    const noncompliantSince = noncompliantSinceOf(row, sighting)
+    const { known, before } = followClient(knownClientOf(row), claimOf(seen), at)
+    const isHistory =
+      row === undefined ||
+      (sighting.allowed && row.allowed_at === null) ||
+      (information !== null && information !== row.information) ||
+      sighting.provisionAsked === true ||
+      noncompliantSince !== row.noncompliant_since
+    if (!isHistory && before === undefined && isQuiet(row, sighting, seenText)) return true
     const revision = isHistory ? transaction.nextRevision() : 0
     upsert.run(
       user,
       deviceKey,
-      sighting.deviceId,
+      deviceId,
       sighting.action,
       sighting.reason,
       sighting.platform,
-      seen,
+      seenText,
       information,
       at,
       at,
       sighting.allowed ? at : null,
       sighting.provisionAsked === true ? at : null,
+      noncompliantSince,
+      JSON.stringify(known),
       revision,
     )
     if (isHistory) transaction.changed({ kind: 'device', revision, user, deviceKey })
+    if (before !== undefined) {
+      const change = { user, deviceId, before, after: claimOf(known) }
+      insertEvent(clientChangeEvent(change, at))
+      clientChanges.push(change)
+    }
     return true
   }
 
   return async (sightings) => {
     let written = 0
+    const clientChanges: ClientChange[] = []
     await committer.commitInSlices(sightings, (sighting, transaction) => {
-      if (write(sighting, transaction)) written++
+      if (write(sighting, transaction, clientChanges)) written++
     })
-    return { written, dropped: sightings.length - written }
+    return { written, dropped: sightings.length - written, clientChanges }
   }
+}
+
+function claimOf({ deviceType, client }: ClientClaim): ClientClaim {
+  return { deviceType, client }
+}
+
+/** Since when our own policies find the device wanting; a sighting that does not tell leaves it as it was. */
+function noncompliantSinceOf(
+  row: SightingRow | undefined,
+  { selfNoncompliant, at }: Sighting,
+): number | null {
+  const held = row?.noncompliant_since ?? null
+  if (selfNoncompliant === undefined) return held
+  return selfNoncompliant ? (held ?? at) : null
+}
+
+/** A row of an older version holds only what was seen last. */
+function knownClientOf(row: SightingRow | undefined): KnownClient | undefined {
+  if (row === undefined) return undefined
+  if (row.known_client !== null) return JSON.parse(row.known_client) as KnownClient
+  return claimOf(JSON.parse(row.seen) as Seen)
 }
 
 function isQuiet(row: SightingRow, sighting: Sighting, seen: string): boolean {

@@ -95,6 +95,7 @@ function concernedBy(changes: readonly Change[]): (request: OpenRequest) => bool
   const users = new Set<string>()
   for (const change of changes) {
     if (change.kind === 'device') deviceKeys.add(change.deviceKey)
+    if (change.kind === 'override') users.add(change.user)
     if (change.kind === 'user') for (const name of [change.user, ...change.names]) users.add(name)
   }
   return ({ user, deviceKey }) => users.has(user) || (deviceKey !== undefined && deviceKeys.has(deviceKey))

@@ -30,7 +30,7 @@ const unseen = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/u
 const allUnseen = new RegExp(unseen, 'gu')
 
 /** Text of a client as it may stand in a line: cut, and what cannot be seen written out. */
-function clientText(text: string | undefined): string | undefined {
+export function clientText(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const short = text.slice(0, maxFieldLength)
   if (!unseen.test(short)) return short

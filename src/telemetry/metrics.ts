@@ -32,6 +32,7 @@ export interface Metrics {
   readonly factsAgeSeconds: Gauge<'source'>
   readonly sourceSync: Counter<'source' | 'outcome'>
   readonly droppedSightings: Counter
+  readonly clientChanges: Counter
 }
 
 /** What is counted elsewhere, because counting here would cost every request: read when metrics are asked for. */
@@ -177,6 +178,11 @@ export function createMetrics({ lookups }: CountedElsewhere = noCounts): Metrics
     droppedSightings: new Counter({
       name: 'easgate_sightings_dropped_total',
       help: 'Sightings dropped because a batch was full.',
+      registers,
+    }),
+    clientChanges: new Counter({
+      name: 'easgate_client_changes_total',
+      help: 'Known devices that came with another device type or mail client than before.',
       registers,
     }),
   }

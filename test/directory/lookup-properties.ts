@@ -53,10 +53,26 @@ const step: Arbitrary<Step> = oneof(
       (store) =>
         store.remove(of, id),
   ),
-  tuple(constantFrom(...names), constantFrom(...keys), boolean()).map(
-    ([of, deviceKey, allowed]): Step =>
+  tuple(constantFrom(...names), constantFrom(...keys), boolean(), boolean()).map(
+    ([of, deviceKey, allowed, selfNoncompliant]): Step =>
       (store) =>
-        store.recordSightings([sighting({ user: of, deviceKey, allowed, provisionAsked: !allowed })]),
+        store.recordSightings([
+          sighting({ user: of, deviceKey, allowed, provisionAsked: !allowed, selfNoncompliant }),
+        ]),
+  ),
+  tuple(constantFrom(...names), constantFrom(...spellings), constantFrom('allow', 'block'), boolean()).map(
+    ([of, deviceId, action, exclusive]): Step =>
+      (store) =>
+        store.setOverride(
+          { user: store.resolve(of) ?? of, deviceId },
+          { action, exclusive, note: 'x' },
+          'api',
+        ),
+  ),
+  tuple(constantFrom(...names), constantFrom(...spellings)).map(
+    ([of, deviceId]): Step =>
+      (store) =>
+        store.removeOverride({ user: store.resolve(of) ?? of, deviceId }, 'api'),
   ),
 )
 
@@ -66,7 +82,7 @@ const questions = [...names.map((name) => [name]), ['x', 'a'], ['y', 'x', 'b']].
 
 void t.test('whatever is written, memory and store say the same once the changes are told', async (t) => {
   await assert(
-    asyncProperty(array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+    asyncProperty(array(step, { minLength: 1, maxLength: 14 }), async (steps) => {
       const { store } = testStore(t)
       try {
         const cached = createLookup({ store, max: 1000 })

@@ -1,10 +1,22 @@
 import t, { type Test } from 'tap'
 import { createLookup, type Lookup, type LookupOptions } from '#directory/lookup.ts'
 import { openStoreReader } from '#directory/store.ts'
+import type { Override } from '#policy/facts.ts'
 import { phone, phones, sighting, testStore, type TestStore } from '../support/directory-store.ts'
 
 const alice = 'alice@example.com'
 const bob = 'bob@example.com'
+
+/** Of a user whose devices were never seen, and of whom no administrator spoke. */
+const nothingSeen = {
+  history: { allowedBefore: false },
+  exclusiveAllows: [],
+  otherDevices: [],
+  unreadGroups: [],
+}
+
+const lost: Override = { action: 'block', exclusive: false, note: 'lost in a taxi' }
+const only: Override = { action: 'allow', exclusive: true, note: 'the only one' }
 
 interface Worker extends TestStore {
   readonly lookup: Lookup
@@ -32,7 +44,7 @@ void t.test('gives what is known of a login and a device', async (t) => {
     otherOwner: false,
     userHasEnrolledDevice: true,
     sourcesComplete: true,
-    history: { allowedBefore: false },
+    ...nothingSeen,
     revision: 2,
   })
   t.equal(lookup.lookup([alice], 'appla'), facts, 'a second time from memory')
@@ -42,7 +54,7 @@ void t.test('gives what is known of a login and a device', async (t) => {
     otherOwner: false,
     userHasEnrolledDevice: true,
     sourcesComplete: true,
-    history: { allowedBefore: false },
+    ...nothingSeen,
     revision: 1,
   })
 })
@@ -173,19 +185,89 @@ void t.test('a change is seen by the next look-up', async (t) => {
     const { lookup, store } = worker(t)
     await store.upsert('api', [{ user: alice }])
     t.same(lookup.lookup([alice], 'appla').history, { allowedBefore: false })
-    await store.recordSightings([sighting()])
-    t.same(lookup.lookup([alice], 'appla').history, { allowedBefore: false })
-    await store.recordSightings([sighting({ allowed: true })])
-    t.same(lookup.lookup([alice], 'appla').history, { allowedBefore: true })
+    const history = () => lookup.lookup([alice], 'appla').history
+    await store.recordSightings([sighting({ at: 5 })])
+    t.same(history(), { allowedBefore: false, firstSeenAt: 5 })
+    await store.recordSightings([sighting({ at: 6, allowed: true })])
+    t.same(history(), { allowedBefore: true, firstSeenAt: 5 })
     await store.recordSightings([sighting({ provisionAsked: true, at: 7 })])
-    t.same(lookup.lookup([alice], 'appla').history, { allowedBefore: true, provisionAskedAt: 7 })
+    t.same(history(), { allowedBefore: true, firstSeenAt: 5, provisionAskedAt: 7 })
+    await store.recordSightings([sighting({ selfNoncompliant: true, at: 8 })])
+    t.same(history(), { allowedBefore: true, firstSeenAt: 5, provisionAskedAt: 7, noncompliantSince: 8 })
+    await store.recordSightings([sighting({ selfNoncompliant: false, at: 9 })])
+    t.same(history(), { allowedBefore: true, firstSeenAt: 5, provisionAskedAt: 7 })
   })
 
   await t.test('of the history of a pair whose user nobody knows', async (t) => {
     const { lookup, store } = worker(t)
     t.same(lookup.lookup(['guest'], 'appla').history, { allowedBefore: false })
-    await store.recordSightings([sighting({ user: 'guest', allowed: true })])
-    t.same(lookup.lookup(['guest'], 'appla').history, { allowedBefore: true })
+    await store.recordSightings([sighting({ user: 'guest', allowed: true, at: 5 })])
+    t.same(lookup.lookup(['guest'], 'appla').history, { allowedBefore: true, firstSeenAt: 5 })
+  })
+
+  await t.test("of the user's other devices, once they were served mail", async (t) => {
+    for (const user of [alice, 'guest']) {
+      const { lookup, store } = worker(t)
+      await store.upsert('api', [{ user: alice }])
+      const others = (deviceKey: string | undefined) => lookup.lookup([user], deviceKey).otherDevices
+      t.same([others('appla'), others('applb'), others(undefined)], [[], [], []])
+      await store.recordSightings([sighting({ user, at: 5 })])
+      t.same([others('applb'), others(undefined)], [[], []], 'seen, and refused')
+      await store.recordSightings([sighting({ user, at: 70_000, allowed: true })])
+      const seen = [{ firstSeenAt: 5, lastSeenAt: 70_000 }]
+      t.same([others('appla'), others('applb'), others(undefined)], [[], seen, seen])
+      await store.recordSightings([sighting({ user, deviceKey: 'applb', at: 4, allowed: true })])
+      t.same(others('applb'), seen)
+      t.same(others('applc'), [{ firstSeenAt: 4, lastSeenAt: 4 }, ...seen], 'oldest first')
+    }
+  })
+
+  await t.test('of what an administrator said of the pair, by every name of the user', async (t) => {
+    const { lookup, store } = worker(t)
+    await store.upsert('api', [{ user: alice, aliases: ['al'] }])
+    const override = (...names: string[]) => lookup.lookup(names, 'appla').override
+    const overrides = () => [override(alice), override('nobody', 'al'), override('guest')]
+    t.same(overrides(), [undefined, undefined, undefined])
+    store.setOverride({ user: alice, deviceId: 'APPLA' }, lost, 'api')
+    t.same(overrides(), [lost, lost, undefined])
+    t.equal(lookup.lookup([alice], 'appla').revision, store.currentRevision())
+    store.removeOverride({ user: alice, deviceId: 'ApplA' }, 'api')
+    t.same(overrides(), [undefined, undefined, undefined])
+  })
+
+  await t.test('of what an administrator said of a user whom nobody knows', async (t) => {
+    const { lookup, store } = worker(t)
+    const override = (...names: string[]) => lookup.lookup(names, 'appla').override
+    t.same([override('guest@example.com', 'guest'), override('guest')], [undefined, undefined])
+    store.setOverride({ user: 'guest@example.com', deviceId: 'ApplA' }, lost, 'api')
+    t.same([override('guest@example.com', 'guest'), override('GUEST@example.com')], [lost, lost])
+    t.equal(override('guest'), undefined, 'another login')
+    await store.upsert('api', [{ user: alice, aliases: ['guest@example.com'] }])
+    t.same([override('guest@example.com'), override(alice)], [lost, lost], 'a login that got to be an alias')
+  })
+
+  await t.test("of an exclusive allow, by the user's other devices", async (t) => {
+    for (const user of [alice, 'guest']) {
+      const { lookup, store } = worker(t)
+      await store.upsert('api', [{ user: alice }])
+      const exclusive = (deviceKey: string | undefined) => lookup.lookup([user], deviceKey).exclusiveAllows
+      t.same([exclusive('applb'), exclusive(undefined)], [[], []])
+      store.setOverride({ user, deviceId: 'ApplA' }, { ...only, until: 5 }, 'api')
+      const told = [{ deviceKey: 'appla', until: 5 }]
+      t.same([exclusive('appla'), exclusive('applb'), exclusive(undefined)], [[], told, told])
+      t.same(lookup.lookup(['other'], 'applb').exclusiveAllows, [])
+      store.removeOverride({ user, deviceId: 'ApplA' }, 'api')
+      t.same([exclusive('applb'), exclusive(undefined)], [[], []])
+    }
+  })
+
+  await t.test('of what was said before the start', async (t) => {
+    const { lookup, store, path } = worker(t)
+    store.setOverride({ user: alice, deviceId: 'ApplA' }, lost, 'api')
+    const reader = openStoreReader(path, { sourceOrder: [] })
+    t.teardown(() => reader.close())
+    t.same(createLookup({ store: reader, max: 10 }).lookup([alice], 'appla').override, lost)
+    t.same(lookup.lookup([alice], 'appla').override, lost)
   })
 
   await t.test('of the sources', async (t) => {

@@ -13,19 +13,24 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { rebuildStore } from '#directory/rebuild.ts'
+import { applicationId, migrate, migrations } from '#directory/schema.ts'
 import { openStore, openStoreReader, type Store } from '#directory/store.ts'
+import type { Override } from '#policy/facts.ts'
 import { phones, sighting } from '../support/directory-store.ts'
 
 const devices = 1500
 const now = () => Date.UTC(2026, 2, 1)
 const open = (path: string): Store => openStore(path, { sourceOrder: ['file'], now })
 
+const lostPhone: Override = { action: 'block', until: now() + 1000, exclusive: false, note: 'lost' }
+
 async function filledStore(t: Test): Promise<string> {
   const path = join(t.testdir(), 'easgate.db')
   const store = open(path)
   await store.replace('file', phones(devices), { complete: true })
   await store.upsert('api', [{ user: 'user7@example.com', aliases: ['example\\seven'] }])
-  await store.recordSightings([sighting({ allowed: true })])
+  await store.recordSightings([sighting({ allowed: true, selfNoncompliant: true })])
+  store.setOverride({ user: 'guest', deviceId: 'ApplG' }, lostPhone, 'api')
   store.audit({ at: 1, actor: 'admin', event: 'facts-imported', detail: { records: devices } })
   store.close()
   return path
@@ -108,13 +113,39 @@ void t.test('a sound store is carried over whole', async (t) => {
   const path = await filledStore(t)
   const rebuilt = rebuildStore(path, { now })
   t.equal(rebuilt.complete, true)
-  t.same(rebuilt.salvaged, { device_facts: devices, users: devices + 1, sightings: 1, audit_events: 1 })
+  t.same(rebuilt.salvaged, {
+    device_facts: devices,
+    users: devices + 1,
+    overrides: 1,
+    sightings: 1,
+    audit_events: 2,
+  })
   const store = open(path)
   t.teardown(() => store.close())
   t.equal(store.resolve('example\\seven'), 'user7@example.com')
   t.match(store.deviceFacts('user7@example.com', 'appl7')?.value, { complianceState: 'compliant' })
-  t.same(store.history('alice@example.com', 'appla')?.value, { allowedBefore: true })
+  t.match(store.history('alice@example.com', 'appla').pair, {
+    allowedBefore: true,
+    noncompliantSince: 1_000_000,
+  })
+  t.same(store.overrides('guest', [], 'applg').override, lostPhone)
   t.ok(store.currentRevision() > 2 * devices, 'revisions go on rising')
+})
+
+void t.test('a sound store of an older version is carried over whole', async (t) => {
+  const path = join(t.testdir(), 'easgate.db')
+  const database = new DatabaseSync(path)
+  database.exec(`PRAGMA application_id = ${applicationId}`)
+  migrate(database, path, migrations.slice(0, 1))
+  database.exec(
+    `INSERT INTO sightings (user, device_key, device_id, action, reason, platform, seen, first_at, last_at, revision)
+     VALUES ('alice@example.com', 'appla', 'ApplA', 'allow', 'compliant', 'iOS', '{"client":"Gmail"}', 5, 6, 7)`,
+  )
+  database.close()
+  t.match(rebuildStore(path, { now }), { complete: true, salvaged: { overrides: 0, sightings: 1 } })
+  const store = open(path)
+  t.teardown(() => store.close())
+  t.same(store.history('alice@example.com', 'appla').pair, { allowedBefore: false, firstSeenAt: 5 })
 })
 
 void t.test('what is only in the write-ahead log is carried over', async (t) => {

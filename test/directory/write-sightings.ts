@@ -37,21 +37,22 @@ void t.test('a pair that shows nothing new is written at most once a minute', as
 void t.test('only what decide reads is a change', async (t) => {
   const { store, changes } = testStore(t)
   await store.recordSightings([sighting()])
+  t.match(changes, [{ kind: 'device', user: alice, deviceKey: 'appla' }], 'seen for the first time')
   await store.recordSightings([sighting({ command: 'Ping' })])
-  t.same(changes, [])
+  t.equal(changes.length, 1)
   await store.recordSightings([sighting({ allowed: true })])
   await store.recordSightings([sighting({ allowed: true, at: 5_000_000 })])
-  t.match(changes, [{ kind: 'device', user: alice, deviceKey: 'appla' }])
+  t.equal(changes.length, 2)
   await store.recordSightings([sighting({ provisionAsked: true })])
   await store.recordSightings([sighting({ provisionAsked: true, at: 5_000_000 })])
-  t.equal(changes.length, 3)
+  t.equal(changes.length, 4)
 })
 
 void t.test('what a device says of itself is remembered, and news of it is a change', async (t) => {
   const { store, changes } = testStore(t)
   await store.recordSightings([sighting({ information: { os: 'iOS 17.4 21E219' } })])
   t.equal(changes.length, 1)
-  t.match(store.history(alice, 'appla')?.value, {
+  t.match(store.history(alice, 'appla').pair, {
     allowedBefore: false,
     information: { os: 'iOS 17.4 21E219' },
   })
@@ -60,7 +61,7 @@ void t.test('what a device says of itself is remembered, and news of it is a cha
   await store.recordSightings([sighting({ information: { os: 'iOS 17.5 21F79' }, at: minute + 1 })])
   t.equal(changes.length, 2)
   await store.recordSightings([sighting({ at: 2 * minute })])
-  t.match(store.history(alice, 'appla')?.value.information, { os: 'iOS 17.5 21F79' }, 'and stays')
+  t.match(store.history(alice, 'appla').pair?.information, { os: 'iOS 17.5 21F79' }, 'and stays')
 })
 
 void t.test('a user cannot fill the store with invented ids; pairs that got mail stay (T-51)', async (t) => {
@@ -69,15 +70,23 @@ void t.test('a user cannot fill the store with invented ids; pairs that got mail
   const invented = Array.from({ length: 300 }, (_, number) =>
     sighting({ deviceKey: `id${number}`, deviceId: `id${number}`, at: number + 1 }),
   )
-  t.same(await store.recordSightings(invented), { written: 300, dropped: 0 })
+  t.same(await store.recordSightings(invented), { written: 300, dropped: 0, clientChanges: [] })
   t.equal(store.check().rows['sightings'], 100)
   t.equal(store.device(alice, 'real')?.seen?.lastAt, 0)
   t.equal(store.device(alice, 'id0'), undefined)
   t.equal(store.device(alice, 'id299')?.seen?.lastAt, 300)
   const allowed = invented.slice(201).map((seen) => ({ ...seen, allowed: true }))
   await store.recordSightings(allowed)
-  t.same(await store.recordSightings([sighting({ deviceKey: 'more' })]), { written: 0, dropped: 1 })
-  t.same(await store.recordSightings([sighting({ user: 'bob@example.com' })]), { written: 1, dropped: 0 })
+  t.same(await store.recordSightings([sighting({ deviceKey: 'more' })]), {
+    written: 0,
+    dropped: 1,
+    clientChanges: [],
+  })
+  t.same(await store.recordSightings([sighting({ user: 'bob@example.com' })]), {
+    written: 1,
+    dropped: 0,
+    clientChanges: [],
+  })
 })
 
 void t.test('long texts of clients are cut', async (t) => {

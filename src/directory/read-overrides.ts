@@ -1,0 +1,103 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { ExclusiveAllow, Override } from '#policy/facts.ts'
+import { prepare } from './database.ts'
+
+/** What administrators said of a pair, and what of the user's other devices bears on it. */
+export interface PairOverrides {
+  readonly override?: Override
+  readonly exclusiveAllows: readonly ExclusiveAllow[]
+  /** Highest store revision among them. */
+  readonly revision: number
+}
+
+/** A row of `overrides`. */
+export interface OverrideRow {
+  readonly id: number
+  /** The UPN; where no directory entry had the name when it was written, the first name of the login. */
+  readonly user: string
+  readonly device_key: string
+  readonly device_id: string
+  readonly action: 'allow' | 'block'
+  readonly until: number | null
+  readonly exclusive: number
+  readonly note: string
+  readonly actor: string
+  readonly at: number
+  readonly revision: number
+}
+
+const none: PairOverrides = { exclusiveAllows: [], revision: 0 }
+
+/** Reads the overrides of one user: those on one device, and the exclusive allows on the user's other devices. */
+export interface OverrideReader {
+  /** Under the user's own name first, then under names that are aliases of the user by now. */
+  readonly rows: (
+    user: string,
+    aliases: readonly string[],
+    deviceKey: string | undefined,
+  ) => readonly OverrideRow[]
+  /** The same as the decision reads it. */
+  readonly overrides: (
+    user: string,
+    aliases: readonly string[],
+    deviceKey: string | undefined,
+  ) => PairOverrides
+}
+
+/**
+ * An override that was written under a name which nobody had then, and which is an alias now, stands: a block must not
+ * end because the directory has learnt a name.
+ *
+ * @param resolve the one user that a name leads to
+ */
+export function createOverrideReader(
+  database: DatabaseSync,
+  resolve: (name: string) => string | undefined,
+): OverrideReader {
+  const select = prepare<OverrideRow>(
+    database,
+    'SELECT * FROM overrides WHERE user = ? AND (device_key = ? OR exclusive = 1) ORDER BY device_key',
+  )
+
+  function rows(
+    user: string,
+    aliases: readonly string[],
+    deviceKey: string | undefined,
+  ): readonly OverrideRow[] {
+    const found = select.all(user, deviceKey ?? null)
+    for (const alias of aliases) {
+      const underAlias = select.all(alias, deviceKey ?? null)
+      if (underAlias.length > 0 && resolve(alias) === user) found.push(...underAlias)
+    }
+    return found
+  }
+
+  return {
+    rows,
+    overrides(user, aliases, deviceKey) {
+      const found = rows(user, aliases, deviceKey)
+      if (found.length === 0) return none
+      const row = deviceKey === undefined ? undefined : rowInForce(found, deviceKey)
+      return {
+        ...(row === undefined ? undefined : { override: overrideOf(row) }),
+        exclusiveAllows: found.filter((other) => other.device_key !== deviceKey).map(exclusiveAllow),
+        revision: Math.max(...found.map(({ revision }) => revision)),
+      }
+    },
+  }
+}
+
+/** The row that counts for a device: names that came together may have brought two, and then a block stands. */
+export function rowInForce(rows: readonly OverrideRow[], deviceKey: string): OverrideRow | undefined {
+  const ofPair = rows.filter((row) => row.device_key === deviceKey)
+  return ofPair.find(({ action }) => action === 'block') ?? ofPair[0]
+}
+
+/** What a row says. */
+export function overrideOf({ action, until, exclusive, note }: OverrideRow): Override {
+  return { action, ...(until === null ? undefined : { until }), exclusive: exclusive === 1, note }
+}
+
+function exclusiveAllow({ device_key: deviceKey, until }: OverrideRow): ExclusiveAllow {
+  return { deviceKey, ...(until === null ? undefined : { until }) }
+}
