@@ -13,7 +13,15 @@ export type MergedDevice = DeviceFacts & { readonly origin: FactsOrigin }
 
 type Field = keyof DeviceFacts
 type Value = NonNullable<DeviceFacts[Field]>
-type MergedFields = Map<Field, { readonly value: Value; readonly source: string }>
+
+/** A value, the source that gave it, and when that source last confirmed it, ms since the epoch. */
+export interface FieldWord {
+  readonly value: Value
+  readonly source: string
+  readonly asOf: number
+}
+
+type MergedFields = Map<Field, FieldWord>
 
 /**
  * One device out of all that is on record under one folded id.
@@ -28,35 +36,63 @@ export function mergeDevice(
   records: readonly DeviceRecord[],
   sourceOrder: readonly string[],
 ): MergedDevice | undefined {
-  const known = records
-    .filter((record) => sourceOrder.includes(record.source))
-    .toSorted((a, b) => sourceOrder.indexOf(a.source) - sourceOrder.indexOf(b.source))
+  const known = inOrder(records, sourceOrder)
   if (known.length === 0) return undefined
-  const spellings = [...Map.groupBy(known, (record) => record.deviceId.toLowerCase()).values()].map(
-    layerSources,
-  )
-  const [first = new Map(), ...others] = spellings
-  const fields = others.reduce(stricterOfBoth, first)
+  const fields = mergeFields(known)
   return { ...factsOf(fields), origin: originOf(known, fields) }
+}
+
+/**
+ * Who says what of each field: first the word that `mergeDevice` takes, then those that contradict it, in the order of
+ * their sources.
+ */
+export function fieldWords(
+  records: readonly DeviceRecord[],
+  sourceOrder: readonly string[],
+): ReadonlyMap<Field, readonly [FieldWord, ...FieldWord[]]> {
+  const known = inOrder(records, sourceOrder)
+  const words = new Map<Field, [FieldWord, ...FieldWord[]]>()
+  if (known.length === 0) return words
+  const all = known.map(fieldsOf)
+  for (const [field, word] of mergeFields(known)) {
+    // each MDM hears of a device at a time of its own: that is no contradiction
+    const others = field === 'lastCheckIn' ? [] : all.flatMap((fields) => fields.get(field) ?? [])
+    words.set(field, [word, ...others.filter(({ value }) => value !== word.value)])
+  }
+  return words
 }
 
 /** Of two records for one device, both of one source: what stands if the stricter value counts. */
 export function stricterFacts(a: DeviceFacts, b: DeviceFacts): DeviceFacts {
-  return factsOf(stricterOfBoth(fieldsOf(a, ''), fieldsOf(b, '')))
+  const both = [a, b].map((facts) => fieldsOf({ facts, source: '', asOf: 0 }))
+  return factsOf(both.reduce(stricterOfBoth))
+}
+
+/** Those of configured sources, first those that go before the others. */
+function inOrder(records: readonly DeviceRecord[], sourceOrder: readonly string[]): readonly DeviceRecord[] {
+  return records
+    .filter((record) => sourceOrder.includes(record.source))
+    .toSorted((a, b) => sourceOrder.indexOf(a.source) - sourceOrder.indexOf(b.source))
+}
+
+/** @param known at least one record */
+function mergeFields(known: readonly DeviceRecord[]): MergedFields {
+  const spellings = Map.groupBy(known, (record) => record.deviceId.toLowerCase()).values()
+  return [...spellings].map(layerSources).reduce(stricterOfBoth)
 }
 
 function layerSources(records: readonly DeviceRecord[]): MergedFields {
-  const bySource = [...Map.groupBy(records, (record) => record.source)].map(([source, rows]) =>
-    rows.map((row) => fieldsOf(row.facts, source)).reduce(stricterOfBoth),
+  const bySource = [...Map.groupBy(records, (record) => record.source).values()].map((rows) =>
+    rows.map(fieldsOf).reduce(stricterOfBoth),
   )
   return bySource.reduce((merged, fields) => new Map([...fields, ...merged]))
 }
 
-function fieldsOf(facts: DeviceFacts, source: string): MergedFields {
+function fieldsOf({ facts, source, asOf }: Omit<DeviceRecord, 'deviceId'>): MergedFields {
   const fields: MergedFields = new Map()
   for (const field of deviceFields) {
     const value = facts[field]
-    if (value !== undefined) fields.set(field, { value, source })
+    if (value !== undefined) fields.set(field, { value, source, asOf })
   }
   return fields
 }
