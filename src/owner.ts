@@ -118,8 +118,9 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       process.off('SIGHUP', reloadPolicy)
     })
 
+    const loginRules = loginRulesOf(config.identity)
     const explain = createExplain({
-      loginRules: loginRulesOf(config.identity),
+      loginRules,
       lookup,
       config,
       policy: () => compiled,
@@ -128,7 +129,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     const admin = createAdminServer({
       ...splitAddress(config.admin.address),
       guard: createGuard({ loopback: isLoopback(config.admin.address), token, metricsToken }),
-      routes: createApi({ store, explain, enforced: publisher.settled, now: Date.now }),
+      routes: createApi({ store, loginRules, explain, enforced: publisher.settled, now: Date.now }),
       ready: () => workers.ready() && store.sourcesComplete(),
       metrics: async () => {
         await measure(store, sources, metrics)

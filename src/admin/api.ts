@@ -1,15 +1,19 @@
 import { visitInSlices } from '#directory/commit.ts'
-import type { DeviceEntry } from '#directory/list-devices.ts'
 import { apiSource } from '#directory/read-facts.ts'
 import { createRowReader } from '#directory/rows.ts'
 import type { Store } from '#directory/store.ts'
+import type { LoginRules } from '#eas/login.ts'
 import { actions, reasons } from '#policy/reasons.ts'
+import { deleteOverride, ownerOf, putOverride } from './device-override.ts'
 import type { Explanation, ExplainQuestion } from './explain.ts'
 import { Problem } from './problem.ts'
 import type { ApiRequest, ApiRoutes } from './server.ts'
+import { shownDevice } from './shown-device.ts'
 
 export interface ApiDeps {
   readonly store: Store
+  /** Users are named as phones name them. */
+  readonly loginRules: LoginRules
   readonly explain: (question: ExplainQuestion) => Explanation
   /** Resolves once every worker decides by all that is committed. */
   readonly enforced: () => Promise<void>
@@ -24,6 +28,8 @@ export function createApi(deps: ApiDeps): ApiRoutes {
     ['DELETE /api/facts/*', (request) => deleteFacts(deps, request)],
     ['GET /api/devices', (request) => listDevices(deps, request)],
     ['GET /api/devices/*', (request) => showDevice(deps, request)],
+    ['PUT /api/devices/*', (request) => putOverride(deps, request)],
+    ['DELETE /api/devices/*', (request) => deleteOverride(deps, request)],
     ['GET /api/explain', ({ query }) => deps.explain(questionOf(query))],
   ])
 }
@@ -82,18 +88,26 @@ async function deleteFacts({ store, enforced, now }: ApiDeps, { segments }: ApiR
 }
 
 const maxPage = 1000
-const filterNames = ['state', 'reason', 'platform', 'group', 'user', 'cursor', 'limit'] as const
+const filterNames = ['state', 'reason', 'platform', 'group', 'override', 'user', 'cursor', 'limit'] as const
+const overrideFilters = ['allow', 'block', 'any'] as const
 
-async function listDevices({ store }: ApiDeps, { query }: ApiRequest) {
-  const { limit = '100', ...filters } = parametersOf(query, filterNames)
+async function listDevices(deps: ApiDeps, { query }: ApiRequest) {
+  const { limit = '100', override, user, ...filters } = parametersOf(query, filterNames)
   if (!/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > maxPage) {
     throw new Problem(400, 'Bad Request', `limit must be 1 to ${maxPage}`)
   }
   checkWord('state', filters.state, actions)
   checkWord('reason', filters.reason, reasons)
-  const { devices, next } = await store.devices({ ...filters, limit: Number(limit) })
+  checkWord('override', override, overrideFilters)
+  const ofOverride = overrideFilters.find((word) => word === override)
+  const { devices, next } = await deps.store.devices({
+    ...filters,
+    ...(ofOverride === undefined ? undefined : { override: ofOverride }),
+    ...(user === undefined ? undefined : { user: ownerOf(deps, user) }),
+    limit: Number(limit),
+  })
   const page: unknown[] = []
-  await visitInSlices(devices, (device) => page.push(shown(device)))
+  await visitInSlices(devices, (device) => page.push(shownDevice(device)))
   return { devices: page, next: next ?? null }
 }
 
@@ -117,12 +131,12 @@ function checkWord(name: string, word: string | undefined, known: readonly strin
   throw new Problem(400, 'Bad Request', `there is no ${name} ${word}; expected one of ${known.join(', ')}`)
 }
 
-function showDevice({ store }: ApiDeps, { segments }: ApiRequest) {
+function showDevice(deps: ApiDeps, { segments }: ApiRequest) {
   const { user, deviceId } = pairOf(segments)
-  const device = store.device(user, deviceId)
+  const device = deps.store.device(ownerOf(deps, user), deviceId)
   if (device === undefined)
     throw new Problem(404, 'Not Found', 'this device is neither on record nor was it seen')
-  return shown(device)
+  return shownDevice(device)
 }
 
 function pairOf([user, deviceId, ...rest]: readonly string[]): { user: string; deviceId: string } {
@@ -137,21 +151,4 @@ const questionNames = ['user', 'deviceId', 'deviceType', 'userAgent'] as const
 function questionOf(query: URLSearchParams): ExplainQuestion {
   const { user = '', deviceId = '', ...claims } = parametersOf(query, questionNames)
   return { user, deviceId, ...claims }
-}
-
-const timeFields = new Set([
-  'graceUntil',
-  'lastCheckIn',
-  'asOf',
-  'firstAt',
-  'lastAt',
-  'allowedAt',
-  'provisionAskedAt',
-])
-
-/** An entry as JSON shows it: times in ISO 8601. */
-function shown(entry: DeviceEntry): unknown {
-  return JSON.parse(JSON.stringify({ ...entry, deviceKey: undefined }), (name, value: unknown) =>
-    timeFields.has(name) && typeof value === 'number' ? new Date(value).toISOString() : value,
-  )
 }

@@ -124,7 +124,7 @@ function checkQuestion({ user, deviceId }: ExplainQuestion): void {
 }
 
 function factsShown(facts: Facts): ShownFacts {
-  const { user, device, history } = facts
+  const { user, device, history, override, exclusiveAllows } = facts
   const { origin, ...fields } = device ?? { origin: undefined }
   return {
     ...fields,
@@ -135,6 +135,14 @@ function factsShown(facts: Facts): ShownFacts {
     onRecord: device !== undefined,
     otherOwner: facts.otherOwner,
     allowedBefore: history.allowedBefore,
+    firstSeenAt: isoTime(history.firstSeenAt),
+    noncompliantSince: isoTime(history.noncompliantSince),
+    override: override?.action,
+    overrideUntil: isoTime(override?.until),
+    overrideExclusive: override?.exclusive,
+    overrideNote: override?.note,
+    exclusiveAllows:
+      exclusiveAllows.length === 0 ? undefined : exclusiveAllows.map(({ deviceKey }) => deviceKey),
     source: origin?.sources.join(', ') ?? null,
     asOf: isoTime(origin?.asOf) ?? null,
     revision: facts.revision,

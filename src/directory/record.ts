@@ -27,7 +27,8 @@ const maxNameLength = 256
 const maxTextLength = 128
 const maxListLength = 2000
 
-function plainText(maxLength: number) {
+/** One line of text without blanks around it. */
+export function plainText(maxLength: number) {
   const message = `expected text of 1 to ${maxLength} characters, without control characters or space around it`
   return z
     .string({ error: message })
@@ -49,7 +50,8 @@ const isoTime = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?
 /** Years 0001 and 9999 are how Graph says "none"; an age made of them would be nonsense. */
 const yearsOfNone: ReadonlySet<string> = new Set(['0001', '9999'])
 
-const time = z.string({ error: timeMessage }).transform((written, context) => {
+/** A time in ISO 8601 with its zone, as ms since the epoch; undefined for the years that stand for none. */
+export const time = z.string({ error: timeMessage }).transform((written, context) => {
   const [, year = '', month = '', day = ''] = isoTime.exec(written) ?? []
   if (yearsOfNone.has(year)) return undefined
   const at = Date.parse(written)

@@ -225,7 +225,7 @@ void t.test('a parameter that is wrong is named', async (t) => {
     ['?limit=ten', /^limit/],
     [
       '?colour=red',
-      /^there is no parameter colour; expected state, reason, platform, group, user, cursor, limit/,
+      /^there is no parameter colour; expected state, reason, platform, group, override, user, cursor, limit/,
     ],
     ['?State=block', /^there is no parameter State/],
     ['?user=a&user=b', /^user is given twice/],

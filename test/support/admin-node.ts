@@ -78,8 +78,9 @@ export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promi
       conditionalAccess: { onPremises: { exemptedGroups: ['executives'], noncompliant: 'block' } },
     },
   )
+  const loginRules = { defaultDomain: 'example.com', domains: new Map([['example', 'example.com']]) }
   const explain = createExplain({
-    loginRules: { defaultDomain: 'example.com', domains: new Map([['example', 'example.com']]) },
+    loginRules,
     lookup,
     config: {
       backends: options.backends ?? { simulator: { ...simulator, servers: [] } },
@@ -98,7 +99,7 @@ export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promi
     host: '127.0.0.1',
     port: 0,
     guard: createGuard({ loopback: true, token, metricsToken }),
-    routes: createApi({ store, explain, enforced, now: () => adminNow }),
+    routes: createApi({ store, loginRules, explain, enforced, now: () => adminNow }),
     ready: () => shown.ready,
     metrics: () => shown.metrics(),
     log: { error: (fields: unknown) => errors.push(fields) },
