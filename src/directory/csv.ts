@@ -1,14 +1,8 @@
-import { parse } from 'csv-parse/sync'
+import { type CsvCells, type CsvLine, readCsvLine, readCsvLines } from './csv-lines.ts'
 import { type FactsField, type FieldFault, isFactsField, unknownField } from './record.ts'
 import { type FactsRows, type RawRow, readRows } from './rows.ts'
 
-interface Line {
-  readonly place: number
-  readonly text: string
-}
-
-/** Lines handed to the CSV reader at once: one by one costs eight times as much. */
-const batchLines = 500
+const format = { trim: true } as const
 
 /**
  * Reads facts from CSV text: comma separated, a header line, lists split by `;`, an empty cell is an absent field.
@@ -23,7 +17,7 @@ export function readFactsCsv(text: string): FactsRows {
       faults: [{ place: 1, field: '', message: 'expected a header line with the column names' }],
     }
   }
-  const columns = parseLine(header)
+  const columns = readCsvLine(header, format)
   if ('fault' in columns) return { records: [], faults: [{ place: header.place, ...columns.fault }] }
   const faults = headerFaults(columns.cells)
   if (faults.length > 0) {
@@ -32,32 +26,12 @@ export function readFactsCsv(text: string): FactsRows {
   return readRows(rawRows(rows, columns.cells.filter(isFactsField)), 'line')
 }
 
-function linesOf(text: string): readonly Line[] {
+function linesOf(text: string): readonly CsvLine[] {
   return text
     .replace(/^\uFEFF/, '')
     .split(/\r\n|\n|\r/)
     .map((line, index) => ({ place: index + 1, text: line }))
     .filter((line) => line.text.trim() !== '')
-}
-
-type Cells = { readonly cells: readonly string[] } | { readonly fault: FieldFault }
-
-function parseLine(line: Line): Cells {
-  try {
-    return { cells: parse(line.text, { trim: true })[0] ?? [] }
-  } catch {
-    return { fault: { field: '', message: 'expected comma separated cells; check the quotes' } }
-  }
-}
-
-/** The cells of many lines; undefined where one of them has a stray quote or another number of cells. */
-function parseLines(lines: readonly Line[]): readonly string[][] | undefined {
-  try {
-    const rows = parse(lines.map((line) => line.text).join('\n'), { trim: true })
-    return rows.length === lines.length ? rows : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function headerFaults(columns: readonly string[]): readonly FieldFault[] {
@@ -71,18 +45,11 @@ function headerFaults(columns: readonly string[]): readonly FieldFault[] {
   return [...unknown, ...repeated, ...missing]
 }
 
-function* rawRows(lines: readonly Line[], columns: readonly FactsField[]): Generator<RawRow> {
-  for (let start = 0; start < lines.length; start += batchLines) {
-    const batch = lines.slice(start, start + batchLines)
-    const rows = parseLines(batch)
-    for (const [index, line] of batch.entries()) {
-      const cells = rows?.[index]
-      yield rawRow(line, cells === undefined ? parseLine(line) : { cells }, columns)
-    }
-  }
+function* rawRows(lines: readonly CsvLine[], columns: readonly FactsField[]): Generator<RawRow> {
+  for (const [line, cells] of readCsvLines(lines, format)) yield rawRow(line, cells, columns)
 }
 
-function rawRow({ place }: Line, parsed: Cells, columns: readonly FactsField[]): RawRow {
+function rawRow({ place }: CsvLine, parsed: CsvCells, columns: readonly FactsField[]): RawRow {
   if ('fault' in parsed) return { place, fault: parsed.fault }
   const { cells } = parsed
   if (cells.length !== columns.length) {
