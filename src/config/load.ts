@@ -19,6 +19,8 @@ export interface Loaded<Value> {
 
 /** A policy, and what a reader should know of it before it is trusted. */
 export interface LoadedPolicy extends Loaded<Policy> {
+  /** As it was read, for who keeps it. */
+  readonly text: string
   /** What is allowed but seldom meant, with its line. */
   readonly warnings: readonly ConfigFault[]
   /** Every group that the policy names, with where: as a fault would say it if nobody is in it. */
@@ -75,6 +77,7 @@ export function checkPolicy(
   return {
     value: deepFreeze(value),
     file,
+    text,
     digest: digestOf(text),
     warnings: told('warning'),
     groups: groupsOf(value).map(({ name, path }) => ({
