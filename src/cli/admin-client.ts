@@ -8,7 +8,7 @@ export class AdminError extends Error {
   override readonly name = 'AdminError'
 }
 
-type Method = 'GET' | 'POST' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 /** Calls the admin API of the node that this config starts. */
 export interface AdminClient {

@@ -5,6 +5,7 @@ import type { FactsRecord } from '#directory/record.ts'
 import { parseFactsFile } from '#sources/parse-facts-file.ts'
 import { createAdminClient, type AdminClient } from './admin-client.ts'
 import { EnvironmentError, UsageError, type Command, type CommandContext } from './command.ts'
+import { clearOverride, override } from './device-overrides.ts'
 
 /** Records sent in one call, and characters of their JSON: at most three quarters of what the API takes. */
 const maxBatchRecords = 1000
@@ -13,10 +14,13 @@ const maxBatchLength = 1_000_000
 /** The inventory of the running node: reads it, and pushes facts into it. */
 export const devices: Command = {
   usage: [
-    'devices list [--state S] [--reason R] [--platform P] [--group G] [--user U] [--json]',
+    'devices list [--state S] [--reason R] [--platform P] [--group G] [--user U] [--override O] [--json]',
     'devices show USER DEVICEID               what is known of one device, and from where',
     'devices set USER DEVICEID FIELD=VALUE... push facts of one device',
     'devices import FILE                      push facts from a CSV or JSON file',
+    'devices allow USER DEVICEID --note TEXT [--until TIME|--days N] [--exclusive]',
+    'devices block USER DEVICEID --note TEXT [--until TIME|--days N]',
+    'devices clear-override USER DEVICEID     let the rules judge the device again',
   ].join('\n'),
   run: async (args, context) => {
     const [name, ...rest] = args
@@ -30,8 +34,13 @@ export const devices: Command = {
         return set(rest, context, client)
       case 'import':
         return importFile(rest, context, client)
+      case 'allow':
+      case 'block':
+        return override(name, rest, context, client)
+      case 'clear-override':
+        return clearOverride(rest, context, client)
       default:
-        throw new UsageError('devices takes list, show, set or import')
+        throw new UsageError('devices takes list, show, set, import, allow, block or clear-override')
     }
   },
 }
@@ -53,6 +62,7 @@ interface ListedDevice {
     readonly platform: string
     readonly lastAt: string
   }
+  readonly override?: { readonly action: string; readonly until?: string }
 }
 
 async function list(args: readonly string[], { print }: CommandContext, connect: Connect): Promise<number> {
@@ -65,13 +75,14 @@ async function list(args: readonly string[], { print }: CommandContext, connect:
       platform: text,
       group: text,
       user: text,
+      override: text,
       json: { type: 'boolean' },
     },
   })
   const { json, ...filters } = values
   const client = connect()
   let cursor: string | null = null
-  if (!json) print(row(['user', 'device id', 'platform', 'compliance', 'last action', 'reason', 'last seen']))
+  if (!json) print(row(columns))
   do {
     const query = new URLSearchParams(Object.entries(filters))
     if (cursor !== null) query.set('cursor', cursor)
@@ -85,7 +96,18 @@ async function list(args: readonly string[], { print }: CommandContext, connect:
   return 0
 }
 
-function tableRow({ user, deviceId, facts, seen }: ListedDevice): string {
+const columns = [
+  'user',
+  'device id',
+  'platform',
+  'compliance',
+  'last action',
+  'reason',
+  'last seen',
+  'override',
+]
+
+function tableRow({ user, deviceId, facts, seen, override }: ListedDevice): string {
   return row([
     user,
     deviceId,
@@ -94,10 +116,11 @@ function tableRow({ user, deviceId, facts, seen }: ListedDevice): string {
     seen?.action ?? 'never seen',
     seen?.reason ?? '-',
     seen?.lastAt ?? '-',
+    override === undefined ? '-' : [override.action, override.until].join(' ').trimEnd(),
   ])
 }
 
-const widths = [24, 28, 12, 14, 12, 18, 0]
+const widths = [24, 28, 12, 14, 12, 18, 24, 0]
 
 function row(cells: readonly string[]): string {
   return cells

@@ -13,9 +13,9 @@ void t.test('list shows a row for each device, with what it met last', async (t)
   t.strictSame([status, error], [0, ''])
   const rows = out.split('\n').map((line) => line.split(/ {2,}/))
   t.strictSame(rows, [
-    ['user', 'device id', 'platform', 'compliance', 'last action', 'reason', 'last seen'],
-    ['alice@example.com', 'ApplDEMOALICE1', 'iOS', 'compliant', 'never seen', '-', '-'],
-    ['bob@example.com', 'androidDEMOBOB1', 'Android', 'noncompliant', 'never seen', '-', '-'],
+    ['user', 'device id', 'platform', 'compliance', 'last action', 'reason', 'last seen', 'override'],
+    ['alice@example.com', 'ApplDEMOALICE1', 'iOS', 'compliant', 'never seen', '-', '-', '-'],
+    ['bob@example.com', 'androidDEMOBOB1', 'Android', 'noncompliant', 'never seen', '-', '-', '-'],
     [
       'carol@example.com',
       'ApplDEMOCAROL1',
@@ -24,6 +24,7 @@ void t.test('list shows a row for each device, with what it met last', async (t)
       'block',
       'not-enrolled',
       '1970-01-01T00:16:40.000Z',
+      '-',
     ],
   ])
 })
