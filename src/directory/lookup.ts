@@ -3,7 +3,13 @@ import type { Facts, PairHistory } from '#policy/facts.ts'
 import type { Change } from './changes.ts'
 import { storeError } from './errors.ts'
 import { createKeyIndex } from './key-index.ts'
-import { resolveFirst, type FactsReader } from './read-facts.ts'
+import { resolveFirst, type FactsReader, type LastAnswer } from './read-facts.ts'
+
+/** What is known of a pair. */
+export interface KnownFacts extends Facts {
+  /** What the pair was answered when it was last seen, as far as that was known when this was read. */
+  readonly lastAnswer?: LastAnswer
+}
 
 /** A worker's read path: from memory, then from the store. Synchronous, so that no eviction can be overtaken. */
 export interface Lookup {
@@ -14,7 +20,7 @@ export interface Lookup {
    *   counts. Where none does, `user` and `device` stay absent, whatever is on record under the literal name. T-17
    * @param deviceKey folded device id; undefined where the request names none
    */
-  lookup(names: readonly string[], deviceKey: string | undefined): Facts
+  lookup(names: readonly string[], deviceKey: string | undefined): KnownFacts
   /** The UPN that the names lead to, to compare `User=` with the credential. T-15 */
   resolveUser(names: readonly string[]): string | undefined
   /** Forgets what a change touched. To be called for each change, in order. */
@@ -44,7 +50,7 @@ export interface LookupOptions {
 }
 
 interface Entry {
-  readonly facts: Facts
+  readonly facts: KnownFacts
   readonly names: readonly string[]
   readonly deviceKey: string | undefined
 }
@@ -90,7 +96,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
     }
   }
 
-  function read(names: readonly string[], deviceKey: string | undefined): Facts {
+  function read(names: readonly string[], deviceKey: string | undefined): KnownFacts {
     const resolved = resolveFirst(store, names)
     const user = resolved === undefined ? undefined : store.userFacts(resolved)
     const device =
@@ -106,6 +112,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
         device?.value.enrolled === true || (resolved !== undefined && store.hasEnrolledDevice(resolved)),
       sourcesComplete,
       history: history?.pair ?? noHistory,
+      ...(history?.lastAnswer === undefined ? undefined : { lastAnswer: history.lastAnswer }),
       ...(overrides?.override === undefined ? undefined : { override: overrides.override }),
       exclusiveAllows: overrides?.exclusiveAllows ?? [],
       otherDevices: history?.otherDevices ?? [],
@@ -124,7 +131,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
     return mayHave ? store.overrides(owner, aliases, deviceKey) : undefined
   }
 
-  function lookup(names: readonly string[], deviceKey: string | undefined): Facts {
+  function lookup(names: readonly string[], deviceKey: string | undefined): KnownFacts {
     const key = JSON.stringify(deviceKey === undefined ? [names] : [names, deviceKey])
     const held = cache.get(key)
     if (held !== undefined) {
@@ -133,7 +140,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
     }
     counts.misses++
     const folded = names.map((name) => name.toLowerCase())
-    let facts: Facts
+    let facts: KnownFacts
     try {
       facts = read(folded, deviceKey)
     } catch (error) {

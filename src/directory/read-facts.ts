@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { DeviceInformation } from '#eas/device-information.ts'
 import type { DeviceFacts, OtherDevice, PairHistory, UserFacts } from '#policy/facts.ts'
+import type { Action, Reason } from '#policy/reasons.ts'
 import { prepare } from './database.ts'
 import { type DeviceRecord, type MergedDevice, mergeDevice } from './merge.ts'
 import { createOverrideReader, type PairOverrides } from './read-overrides.ts'
@@ -16,10 +17,18 @@ export interface RevisedUser extends Revised<UserFacts> {
   readonly aliases: readonly string[]
 }
 
+/** What a pair was answered, and why. */
+export interface LastAnswer {
+  readonly action: Action
+  readonly reason: Reason
+}
+
 /** What was seen of a pair, and of the user's other devices. */
 export interface UserHistory {
   /** Absent where the pair was never seen. */
   readonly pair?: PairHistory
+  /** What the pair was answered when it was last seen. */
+  readonly lastAnswer?: LastAnswer
   /** Those that were served mail, oldest first, at most 100. */
   readonly otherDevices: readonly OtherDevice[]
   /** Highest store revision among them. */
@@ -33,6 +42,8 @@ export interface FactsReader {
   userFacts(user: string): RevisedUser
   /** Undefined where no configured source has the device under this user. */
   deviceFacts(user: string, deviceKey: string): Revised<MergedDevice> | undefined
+  /** What each configured source says of the device under this user: that of which `deviceFacts` is made. */
+  deviceRecords(user: string, deviceKey: string): readonly DeviceRecord[]
   /** True where the id is on record under a user other than `user`. */
   hasOtherOwner(deviceKey: string, user: string | undefined): boolean
   hasEnrolledDevice(user: string): boolean
@@ -97,7 +108,7 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
   )
   const selectSeen = prepare<SeenRow>(
     database,
-    `SELECT device_key, first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, revision,
+    `SELECT device_key, action, reason, first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, revision,
        iif(device_key = :key, information, NULL) AS information
      FROM sightings WHERE user = :user AND (device_key = :key OR allowed_at IS NOT NULL)`,
   ) as unknown as { all(pair: { user: string; key: string | null }): SeenRow[] }
@@ -134,6 +145,9 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
       return value === undefined ? undefined : { value, revision: highest(rows) }
     },
 
+    deviceRecords: (user, deviceKey) =>
+      selectDevice.all(user, deviceKey).filter(isConfigured).map(deviceRecord),
+
     hasOtherOwner(deviceKey, user) {
       for (const row of selectOwners.iterate(deviceKey, user ?? '')) if (isConfigured(row)) return true
       return false
@@ -155,7 +169,7 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
       const rows = selectSeen.all({ user, key: deviceKey ?? null })
       const own = rows.find((row) => row.device_key === deviceKey)
       return {
-        ...(own === undefined ? undefined : { pair: pairHistory(own) }),
+        ...(own === undefined ? undefined : { pair: pairHistory(own), lastAnswer: lastAnswer(own) }),
         otherDevices: rows
           .filter((row) => row !== own)
           .map((row) => ({ firstSeenAt: row.first_at, lastSeenAt: row.last_at }))
@@ -193,6 +207,8 @@ export const apiSource = 'api'
 /** A row of `sightings`; of other devices without what they said of themselves. */
 interface SeenRow {
   readonly device_key: string
+  readonly action: string
+  readonly reason: string
   readonly first_at: number
   readonly last_at: number
   readonly allowed_at: number | null
@@ -200,6 +216,10 @@ interface SeenRow {
   readonly noncompliant_since: number | null
   readonly information: string | null
   readonly revision: number
+}
+
+function lastAnswer({ action, reason }: SeenRow): LastAnswer {
+  return { action: action as Action, reason: reason as Reason }
 }
 
 function pairHistory(row: SeenRow): PairHistory {
