@@ -87,6 +87,11 @@ export function grant(
   return { action: 'allow', reason, detail, validUntil, grants }
 }
 
+/** A time in words for explain; a careless source may give one that no calendar has. */
+export function timeText(at: number): string {
+  return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : 'a time that no calendar has'
+}
+
 /** Notes that the answer ends at `at`, although the criterion that says so does not decide. */
 export function endsAt(situation: Situation, at: number): void {
   if (at < situation.validUntil) situation.validUntil = at

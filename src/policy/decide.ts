@@ -25,7 +25,7 @@ import { userMismatch } from './criteria/user-mismatch.ts'
 import { wipePending } from './criteria/wipe-pending.ts'
 import { viewDevice } from './device-view.ts'
 import type { Facts } from './facts.ts'
-import type { Action, Reason } from './reasons.ts'
+import { isRefusal, type Action, type Reason } from './reasons.ts'
 import type { AccessRules } from './schema.ts'
 
 /** The answer to one request. */
@@ -39,6 +39,11 @@ export interface Decision {
   readonly validUntil: number
   /** What our own compliance policies found; absent where they were not asked. Grace runs from the first finding. */
   readonly selfNoncompliant?: boolean
+}
+
+/** True where the request is kept from Exchange: report-only decides, but keeps nothing. */
+export function isEnforcedRefusal({ action, mode }: Decision): boolean {
+  return isRefusal(action) && mode !== 'report-only'
 }
 
 /** One line of an explanation: a criterion that was asked, in order. */

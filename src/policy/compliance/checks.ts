@@ -85,6 +85,12 @@ function judgeThreat(state: string | undefined, highest: (typeof threatLevels)[n
 function judgeCheckIn(situation: Situation, withinMs: number): CheckResult {
   const lastCheckIn = situation.facts.device?.lastCheckIn
   if (lastCheckIn === undefined || !Number.isFinite(lastCheckIn)) return 'unknown'
+  // two clocks may differ by a day; what is later was no check-in. T-55
+  const earliest = lastCheckIn - dayMs
+  if (earliest > situation.now) {
+    endsAt(situation, earliest)
+    return 'unknown'
+  }
   const end = lastCheckIn + withinMs
   if (end <= situation.now) return 'failed'
   endsAt(situation, end)

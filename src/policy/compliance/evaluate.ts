@@ -1,16 +1,18 @@
-import type { Situation } from '../criterion.ts'
+import { endsAt, type Situation } from '../criterion.ts'
 import { isMember } from '../groups.ts'
 import type { Check, CompiledCompliancePolicy } from './checks.ts'
 
-/** What our own compliance policies say of a device. */
-export type Evaluation =
-  /** No policy is assigned to this user on this platform. */
-  | { readonly kind: 'none' }
+/** What our own policies say of a device. */
+export type Evaluation = {
+  /** A compliance policy is known to be assigned to this user on this platform. A configuration policy is none. */
+  readonly assigned: boolean
+} & (
   | { readonly kind: 'met' }
   /** Found wanting, but within the grace of every policy that it fails. */
   | { readonly kind: 'grace'; readonly until: number; readonly failed: Failure }
   | { readonly kind: 'failed'; readonly failed: Failure }
   | { readonly kind: 'unknown'; readonly failed: Failure }
+)
 
 /** The rule of which the answer speaks. */
 export interface Failure {
@@ -19,32 +21,38 @@ export interface Failure {
 }
 
 const dayMs = 86_400_000
-const none: Evaluation = { kind: 'none' }
-const met: Evaluation = { kind: 'met' }
+const met: Evaluation = { kind: 'met', assigned: true }
+const nothingAssigned: Evaluation = { kind: 'met', assigned: false }
 
 /**
- * Asks every policy that is assigned. As a device must meet them all, of several rules on one setting the most secure
- * wins. Configuration policies speak only of settings of which no assigned compliance policy speaks, even where they
- * are stricter. facts.md 2
+ * Asks every policy that is assigned, or may be. As a device must meet them all, of several rules on one setting the
+ * most secure wins. Configuration policies speak only of settings of which no assigned compliance policy speaks, even
+ * where they are stricter. facts.md 2
  *
  * Grace runs from when the pair was first found wanting; for one that never was, from now.
  */
 export function evaluateCompliance(situation: Situation): Evaluation {
   const { rules, facts, now } = situation
   let settings = 0
-  let assigned = 0
+  let assigned = false
+  let isAsked = false
   let failed: Failure | undefined
   let unknown: Failure | undefined
   let inGrace: Failure | undefined
   let graceUntil = Infinity
-  const since = facts.history.noncompliantSince ?? now
+  // a clock that was set back must not make a grace longer
+  const since = Math.min(facts.history.noncompliantSince ?? now, now)
 
   for (const policy of rules.compliancePolicies) {
-    if (!isAssigned(policy, situation)) continue
-    assigned++
-    settings |= policy.settings
+    const member = isAssigned(policy, situation)
+    if (member === false) continue
+    if (member) {
+      assigned = true
+      settings |= policy.settings
+    }
     const until = since + policy.graceDays * dayMs
     for (const check of policy.checks) {
+      isAsked = true
       const result = judge(check, policy, situation)
       if (result === 'unknown') unknown ??= { policy, check }
       if (result !== 'failed') continue
@@ -56,35 +64,47 @@ export function evaluateCompliance(situation: Situation): Evaluation {
     }
   }
   for (const policy of rules.configurationPolicies) {
-    if (!isAssigned(policy, situation)) continue
+    if (isAssigned(policy, situation) === false) continue
     for (const check of policy.checks) {
       if ((settings & check.bit) !== 0) continue
-      assigned++
+      isAsked = true
       const result = judge(check, policy, situation)
       if (result === 'failed') failed ??= { policy, check }
       if (result === 'unknown') unknown ??= { policy, check }
     }
   }
 
-  if (assigned === 0) return none
+  if (!isAsked) return nothingAssigned
   if (failed !== undefined || inGrace !== undefined) situation.selfNoncompliant = true
   // what was not reported does not end a grace that runs
   else if (unknown === undefined) situation.selfNoncompliant = false
-  if (failed !== undefined) return { kind: 'failed', failed }
-  if (unknown !== undefined) return { kind: 'unknown', failed: unknown }
-  return inGrace === undefined ? met : { kind: 'grace', until: graceUntil, failed: inGrace }
+  // then another rule may be the one that refuses
+  endsAt(situation, graceUntil)
+  if (failed !== undefined) return { kind: 'failed', assigned, failed }
+  if (unknown !== undefined) return { kind: 'unknown', assigned, failed: unknown }
+  if (inGrace !== undefined) return { kind: 'grace', assigned, until: graceUntil, failed: inGrace }
+  return assigned ? met : nothingAssigned
 }
 
-/** Where groups or platform are not known, a policy counts: it can only refuse. */
-function isAssigned(policy: CompiledCompliancePolicy, { facts, device }: Situation): boolean {
-  if (
-    policy.platforms.length > 0 &&
-    device.platform !== 'unknown' &&
-    !policy.platforms.includes(device.platform)
-  ) {
-    return false
+/**
+ * `undefined` where the user's groups or the platform on record are not known: then a policy counts where it refuses,
+ * and not where it would let in or silence a configuration policy. What a client claims to be leaves it no policy out.
+ */
+function isAssigned(policy: CompiledCompliancePolicy, situation: Situation): boolean | undefined {
+  const { facts, device } = situation
+  const isOnPlatform =
+    policy.platforms.length === 0
+      ? true
+      : device.platformOnRecord
+        ? policy.platforms.includes(device.platform)
+        : undefined
+  const answer = isOnPlatform === false ? false : isMember(facts, policy.groups) && isOnPlatform
+  if (answer !== true) {
+    situation.notes?.push(
+      `${policy.name}: ${answer === false ? 'not assigned' : 'assigned to whom is not known'}`,
+    )
   }
-  return isMember(facts, policy.groups) !== false
+  return answer
 }
 
 function judge(check: Check, policy: CompiledCompliancePolicy, situation: Situation) {

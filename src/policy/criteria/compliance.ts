@@ -4,6 +4,7 @@ import {
   grant,
   notItsFault,
   sourcesUnread,
+  timeText,
   verdict,
   type Criterion,
   type Situation,
@@ -30,6 +31,8 @@ export const compliance: Criterion = {
     'emailProfileManaged',
     'threatState',
     'lastCheckIn',
+    'platform',
+    'groups',
     'history',
   ],
   judge: (situation) => {
@@ -58,7 +61,7 @@ function verdictOfMdm(situation: Situation, evaluation: Evaluation): Verdict {
       return configManager(situation)
     case undefined:
       if (!facts.sourcesComplete) return sourcesUnread(situation)
-      return evaluation.kind === 'none' ? withoutPolicy(situation) : compliantHere
+      return evaluation.assigned ? compliantHere : withoutPolicy(situation)
     default:
       return unknownState(situation)
   }
@@ -69,7 +72,7 @@ function inGracePeriod({ facts, rules, now }: Situation): Verdict {
   if (graceUntil === undefined || !(graceUntil > now && graceUntil < noEnd)) {
     return verdict(rules.noncompliant, 'noncompliant', 'the grace period is over or has no end')
   }
-  const detail = `noncompliant, access until ${new Date(graceUntil).toISOString()}`
+  const detail = `noncompliant, access until ${timeText(graceUntil)}`
   return grant('admitted', 'in-grace-period', detail, graceUntil)
 }
 
@@ -91,7 +94,7 @@ function withoutPolicy(situation: Situation): Verdict {
   const { rules } = situation
   const means =
     rules.noCompliancePolicyMeans ?? (rules.compliancePolicies.length > 0 ? 'noncompliant' : undefined)
-  const detail = 'no complianceState, and no compliance policy is assigned'
+  const detail = 'no complianceState, and no compliance policy is known to be assigned'
   switch (means) {
     case 'compliant':
       return grant('admitted', 'no-compliance-policy', detail)
@@ -111,30 +114,23 @@ function unknownState(situation: Situation): Verdict {
 }
 
 function withOwnPolicies({ rules }: Situation, evaluation: Evaluation, byMdm: Verdict): Verdict {
+  if (evaluation.kind === 'met') return byMdm
+  const { policy, check } = evaluation.failed
+  const asked = `${policy.name} asks for ${check.wanted}`
+  // a grace of the MDM that ends changes the answer too
+  const { validUntil } = byMdm
   switch (evaluation.kind) {
-    case 'none':
-    case 'met':
-      return byMdm
     case 'grace': {
-      const until = Math.min(evaluation.until, byMdm.validUntil)
-      const detail = `${describe(evaluation.failed)}, access until ${new Date(until).toISOString()}`
-      return grant('admitted', 'in-grace-period', detail, until)
+      const until = Math.min(evaluation.until, validUntil)
+      return grant('admitted', 'in-grace-period', `${asked}, access until ${timeText(until)}`, until)
     }
     case 'unknown': {
-      const detail = `not reported: ${describe(evaluation.failed)}`
-      return {
-        ...verdict(rules.postureUnknown, 'posture-unknown', detail),
-        rule: evaluation.failed.policy.name,
-      }
+      const refusal = verdict(rules.postureUnknown, 'posture-unknown', `not reported: ${asked}`)
+      return { ...refusal, rule: policy.name, validUntil }
     }
     case 'failed': {
-      const { policy, check } = evaluation.failed
       const reason = check.setting === 'jailbreakAllowed' ? 'jailbroken' : 'noncompliant'
-      return { ...verdict(rules.noncompliant, reason, describe(evaluation.failed)), rule: policy.name }
+      return { ...verdict(rules.noncompliant, reason, asked), rule: policy.name, validUntil }
     }
   }
-}
-
-function describe({ policy, check }: Extract<Evaluation, { failed: unknown }>['failed']): string {
-  return `${policy.name} asks for ${check.wanted}`
 }

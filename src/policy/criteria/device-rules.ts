@@ -3,18 +3,19 @@ import { subjectOf } from '../match.ts'
 
 /**
  * Exchange's device rules and platform exceptions: those that block first, then that quarantine, then that allow. Who
- * is not judged by conditional access gets what they say. Of judged devices they only refuse, and only where a
- * compliant device does not go before them. facts.md 1.2 step 5, 6 steps 6 to 8
+ * is not judged by conditional access gets what they say. Of the others they only refuse: those that were let in
+ * already, which no verdict has found good, and those still to be judged where the compliant do not go before a rule.
+ * facts.md 1.2 step 5, 6 steps 6 to 8
  */
 export const deviceRules: Criterion = {
   name: 'device-rules',
   asked: 'always',
   reads: ['platform', 'osVersion', 'model'],
   judge: (situation) => {
-    const { rules, request, device } = situation
+    const { rules, request, device, granted } = situation
     if (rules.deviceRules.length === 0) return undefined
-    const outside = situation.granted?.grants === 'outside'
-    if (!outside && rules.compliantBeatsPlatformRule) return undefined
+    if (granted === undefined && rules.compliantBeatsPlatformRule) return undefined
+    const outside = granted?.grants === 'outside'
     const subject = subjectOf(request, device)
     for (const rule of rules.deviceRules) {
       if (!outside && rule.action === 'allow') break
@@ -31,9 +32,5 @@ function ruled({ granted }: Situation, action: 'allow' | 'block' | 'quarantine',
     return { ...verdict(action, 'device-rule', `the rule ${label} fits`), rule: label }
   }
   const because = granted === undefined ? '' : `; ${granted.detail}`
-  return {
-    ...grant('outside', 'device-rule', `the rule ${label} fits${because}`),
-    rule: label,
-    action: 'allow',
-  }
+  return { ...grant('outside', 'device-rule', `the rule ${label} fits${because}`), rule: label }
 }

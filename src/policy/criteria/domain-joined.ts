@@ -1,4 +1,4 @@
-import { grant, verdict, type Criterion } from '../criterion.ts'
+import { grant, sourcesUnread, verdict, type Criterion } from '../criterion.ts'
 
 const joined = grant('admitted', 'domain-joined', 'the PC is joined to the domain')
 
@@ -7,11 +7,17 @@ export const domainJoined: Criterion = {
   name: 'domain-joined',
   asked: 'judged',
   reads: ['platform', 'domainJoined'],
-  judge: ({ facts, rules, device }) => {
+  judge: (situation) => {
+    const { facts, rules, device } = situation
     if (rules.windows === 'compliant' || device.platform !== 'Windows') return undefined
     // what a client says of itself opens nothing
     if (device.platformOnRecord && facts.device?.domainJoined === true) return joined
     if (rules.windows === 'either') return undefined
-    return verdict(rules.noncompliant, 'noncompliant', 'the PC is not joined to the domain')
+    if (facts.device?.domainJoined === undefined && !facts.sourcesComplete) return sourcesUnread(situation)
+    return verdict(
+      rules.noncompliant,
+      'noncompliant',
+      'no record says of this PC that it is joined to the domain',
+    )
   },
 }

@@ -1,4 +1,4 @@
-import { endsAt, notItsFault, verdict, type Criterion } from '../criterion.ts'
+import { endsAt, notItsFault, timeText, verdict, type Criterion } from '../criterion.ts'
 
 /** Facts that nobody confirms any more hold for a time; then the policy's choice stands. T-57 */
 export const factsAge: Criterion = {
@@ -8,16 +8,15 @@ export const factsAge: Criterion = {
   judge: (situation) => {
     const { facts, rules, now, granted } = situation
     const { maxFactsAge, knownDevice } = rules.onSourceUnavailable
+    if (maxFactsAge === undefined || knownDevice === 'allow') return undefined
     // who is let in by no record needs none
-    if (maxFactsAge === undefined || facts.device === undefined || granted?.reason === 'grandfathered')
-      return undefined
+    if (facts.device === undefined || granted?.reason === 'grandfathered') return undefined
     const end = facts.device.origin.asOf + maxFactsAge
     if (end > now) {
       endsAt(situation, end)
       return undefined
     }
-    if (knownDevice === 'allow') return undefined
-    const asOf = new Date(facts.device.origin.asOf).toISOString()
-    return notItsFault(situation, verdict(knownDevice, 'facts-stale', `the facts are of ${asOf}`))
+    const detail = `the facts are of ${timeText(facts.device.origin.asOf)}`
+    return notItsFault(situation, verdict(knownDevice, 'facts-stale', detail))
   },
 }

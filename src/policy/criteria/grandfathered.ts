@@ -1,4 +1,4 @@
-import { grant, type Criterion } from '../criterion.ts'
+import { grant, timeText, type Criterion } from '../criterion.ts'
 
 /** Devices that were there before the policy go on until a date, so that their users have time to enrol. */
 export const grandfathered: Criterion = {
@@ -11,11 +11,6 @@ export const grandfathered: Criterion = {
     const { firstSeenAt } = facts.history
     if (period === undefined || firstSeenAt === undefined || !(period.until > now)) return undefined
     if (!(firstSeenAt < period.seenBefore)) return undefined
-    return grant(
-      'admitted',
-      'grandfathered',
-      `first seen ${new Date(firstSeenAt).toISOString()}`,
-      period.until,
-    )
+    return grant('admitted', 'grandfathered', `first seen ${timeText(firstSeenAt)}`, period.until)
   },
 }

@@ -1,14 +1,14 @@
-import { sourcesUnread, verdict, type Criterion } from '../criterion.ts'
+import { sourcesUnread, verdict, type Criterion, type Situation } from '../criterion.ts'
 import { isRegistered } from '../managed.ts'
 
 /**
- * Online, the device must be registered in the directory and tied to its EAS id. A missing fact is not a
- * registration. facts.md 1.3
+ * Online, the device must be registered in the directory and, a phone, tied to its EAS id: nothing ties a Windows PC. A
+ * missing fact is not a registration. facts.md 1.3
  */
 export const registered: Criterion = {
   name: 'registered',
   asked: 'judged',
-  reads: ['registered', 'registrationState', 'activated'],
+  reads: ['registered', 'registrationState', 'activated', 'platform'],
   judge: (situation) => {
     const { facts, rules } = situation
     if (!rules.requireRegistration) return undefined
@@ -23,9 +23,14 @@ export const registered: Criterion = {
         `the device is not registered in the directory, registrationState is ${state}`,
       )
     }
-    if (device?.activated === false) {
+    const isTied = device?.activated !== false || isWindowsOnRecord(situation)
+    if (!isTied) {
       return verdict(rules.notActivated, 'not-activated', 'the EAS id is not tied to the registered device')
     }
     return undefined
   },
+}
+
+function isWindowsOnRecord({ device }: Situation): boolean {
+  return device.platformOnRecord && (device.platform === 'Windows' || device.platform === 'WindowsPhone')
 }

@@ -11,9 +11,9 @@ import { platformSupport } from '../platform-support.ts'
 export const unsupportedPlatform: Criterion = {
   name: 'unsupported-platform',
   asked: 'judged',
-  reads: ['platform', 'osVersion', 'enrolled', 'domainJoined'],
+  reads: ['platform', 'osVersion', 'enrolled', 'managementAgent', 'domainJoined'],
   judge: (situation) => {
-    const { request, facts, device } = situation
+    const { request, facts, device, rules } = situation
     if (device.platform === 'unknown') return undefined
     const support = platformSupport.get(device.platform)
     if (support === undefined) {
@@ -22,8 +22,9 @@ export const unsupportedPlatform: Criterion = {
         : unsupported(situation, `${device.platform} is not managed`)
     }
     const version = versionOf(device)
-    const joined = request.service === 'online' && facts.device?.domainJoined === true
-    const oldest = (joined ? support.domainJoined : undefined) ?? support[request.service]
+    const joined = facts.device?.domainJoined === true && rules.windows !== 'compliant'
+    const oldest =
+      (joined && request.service === 'online' ? support.domainJoined : undefined) ?? support[request.service]
     if (version === undefined || compareVersions(version, oldest) >= 0) return undefined
     return unsupported(situation, `${device.platform} ${version.join('.')} is older than ${oldest.join('.')}`)
   },
