@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { FactsRecord } from '#directory/record.ts'
-import { command, requestBytes, send, wbxml } from '../support/eas-request.ts'
+import { basic, command, requestBytes, send, wbxml } from '../support/eas-request.ts'
 import { wireClient, type WireClient } from '../support/http-answer.ts'
 import { recordingUpstream, usualAnswer, usualReply, type Reply } from '../support/recording-upstream.ts'
 import { el } from '../support/simulated-phone.ts'
@@ -161,6 +161,32 @@ void t.test('a policy that refuses now ends what it allowed, and one that report
   await gone
   t.match(await proxy.outcome(0), { ...blocked, policyRevision: 1 })
 })
+
+void t.test(
+  'what an administrator says ends a Ping, of the device and of the others of its user',
+  async (t) => {
+    const block = { action: 'block', exclusive: false, note: 'lost' } as const
+    const allow = { action: 'allow', exclusive: false, note: 'a guest' } as const
+    const guest = 'guest@elsewhere.example'
+    for (const [title, user, deviceId, said] of [
+      ['block', 'alice@example.com', 'phone1', block],
+      ['exclusive allow of another', 'alice@example.com', 'PHONE2', { ...allow, exclusive: true }],
+      ['block, of a user whom no source knows', guest, 'PHONE1', block],
+    ] as const) {
+      const { upstream, proxy } = await before(t, silentButForProofs, enforced)
+      proxy.store.setOverride({ user: guest, deviceId: 'PHONE1' }, allow, 'api')
+      const client = await wireClient(t, proxy.port)
+      client.write(requestBytes({ query: command('Ping', 'PHONE1', user), authorization: basic(user) }))
+      const { gone } = await upstream.request(0)
+      proxy.store.setOverride({ user: 'bob@example.com', deviceId }, said, 'api')
+      t.equal((await proxy.metrics.parkedRequests.get()).values[0]?.value, 1, `${title}, of another user`)
+      proxy.store.setOverride({ user, deviceId }, said, 'api')
+      t.equal((await client.answer()).body.toString('hex'), '03016a00000d45470337000101', title)
+      await gone
+      t.match(await proxy.outcome(0), { action: 'block', reason: 'personal-block' })
+    }
+  },
+)
 
 void t.test('a fault of the store while it waits ends it: no answer is a refusal (T-54)', async (t) => {
   let broken = false
