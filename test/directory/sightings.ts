@@ -21,6 +21,19 @@ void t.test('one sighting per pair: the last, with what happened only before', a
   t.equal(dropped, 0)
 })
 
+void t.test('what our own policies found stays, until they find something else', async (t) => {
+  const batch = createSightingBatch({ max: 10 })
+  const found = () => batch.drain().sightings.map(({ selfNoncompliant }) => selfNoncompliant)
+  batch.add(sighting({ at: 1, selfNoncompliant: true }))
+  batch.add(sighting({ at: 2 }))
+  t.same(found(), [true])
+  batch.add(sighting({ at: 3, selfNoncompliant: true }))
+  batch.add(sighting({ at: 4, selfNoncompliant: false }))
+  t.same(found(), [false])
+  batch.add(sighting({ at: 5 }))
+  t.same(found(), [undefined])
+})
+
 void t.test('the batch is bounded; what does not fit is counted (T-51)', async (t) => {
   const batch = createSightingBatch({ max: 2 })
   for (const deviceKey of ['a', 'b', 'c', 'd', 'a']) batch.add(sighting({ deviceKey }))

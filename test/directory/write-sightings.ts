@@ -64,6 +64,23 @@ void t.test('what a device says of itself is remembered, and news of it is a cha
   t.match(store.history(alice, 'appla').pair?.information, { os: 'iOS 17.5 21F79' }, 'and stays')
 })
 
+void t.test('since when our own policies find a device wanting is kept until they do no more', async (t) => {
+  const { store, changes } = testStore(t)
+  const since = () => store.history(alice, 'appla').pair?.noncompliantSince
+  await store.recordSightings([sighting({ at: 1, selfNoncompliant: false })])
+  t.equal(since(), undefined)
+  await store.recordSightings([sighting({ at: 2, selfNoncompliant: true })])
+  t.same([since(), changes.length], [2, 2])
+  await store.recordSightings([sighting({ at: 3, selfNoncompliant: true })])
+  await store.recordSightings([sighting({ at: minute * 2 })])
+  t.same([since(), changes.length], [2, 2], 'found again, and not asked for')
+  t.equal(store.device(alice, 'appla')?.seen?.noncompliantSince, 2)
+  await store.recordSightings([sighting({ at: minute * 3, selfNoncompliant: false })])
+  t.same([since(), changes.length], [undefined, 3])
+  await store.recordSightings([sighting({ at: minute * 4, selfNoncompliant: true })])
+  t.same([since(), changes.length], [minute * 4, 4], 'a new grace')
+})
+
 void t.test('a user cannot fill the store with invented ids; pairs that got mail stay (T-51)', async (t) => {
   const { store } = testStore(t)
   await store.recordSightings([sighting({ deviceKey: 'real', deviceId: 'real', at: 0, allowed: true })])
