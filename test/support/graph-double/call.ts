@@ -1,8 +1,7 @@
 import type { Query } from './query.ts'
-import type { Behaviour, Scenario } from './scenario.ts'
+import type { Behaviour, RouteName, Scenario } from './scenario.ts'
 import type { Table } from './table.ts'
 import type { Tenant } from './tenant.ts'
-import type { RouteName } from './scenario.ts'
 
 /** A call of Graph that may be answered. */
 export interface Call {

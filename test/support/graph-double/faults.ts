@@ -1,5 +1,4 @@
-import type { Fault } from './scenario.ts'
-import type { RouteName } from './scenario.ts'
+import type { Fault, RouteName } from './scenario.ts'
 
 export type FaultKind = Fault['does']
 

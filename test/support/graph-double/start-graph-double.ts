@@ -58,21 +58,20 @@ export async function startGraphDouble(scenario: ScenarioInput = {}): Promise<Gr
   const folder = mkdtempSync(join(tmpdir(), 'graph-double-'))
   const file = join(folder, 'scenario.json')
   writeFileSync(file, JSON.stringify(scenario))
-  const child = spawn(process.execPath, [main, file], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const child = spawn(process.execPath, [main, file], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   const closed = once(child, 'close')
   const stop = async () => {
     child.kill('SIGKILL')
     await closed
-    rmSync(folder, { recursive: true, force: true })
   }
   const ready = Promise.withResolvers<string>()
-  if (child.stdout === null) throw new Error('no output')
+  if (child.stdout === null || child.stderr === null) throw new Error('no output')
+  let complaints = ''
+  child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()))
   createInterface({ input: child.stdout }).once('line', (said) => ready.resolve(said))
-  void closed.then(() => ready.reject(new Error('the double of Graph ended before it served')))
-  const line = await ready.promise.catch(async (error: unknown) => {
-    await stop()
-    throw error
-  })
+  void closed.then(() => ready.reject(new Error(`the double of Graph did not serve: ${complaints}`)))
+  const line = await ready.promise.finally(() => rmSync(folder, { recursive: true }))
+  child.stderr.pipe(process.stderr)
   const { url, controlUrl, pid } = JSON.parse(line) as { url: string; controlUrl: string; pid: number }
 
   const call = async <Result>(method: Method, path: string, body?: unknown): Promise<Result> => {
