@@ -28,6 +28,8 @@ export interface Metrics {
   readonly revocations: Counter
   readonly revocationSeconds: Histogram
   readonly policyRevision: Gauge
+  readonly policyReloads: Counter<'outcome'>
+  readonly changesHeld: Gauge<'kind'>
   readonly devices: Gauge<'state' | 'platform'>
   readonly factsAgeSeconds: Gauge<'source'>
   readonly sourceSync: Counter<'source' | 'outcome'>
@@ -154,6 +156,18 @@ export function createMetrics({ lookups }: CountedElsewhere = noCounts): Metrics
       help: 'Revision of the policy in force; rises with each load.',
       // a worker that lags behind shows
       aggregator: 'min',
+      registers,
+    }),
+    policyReloads: new Counter({
+      name: 'easgate_policy_reload_total',
+      help: 'Looks at the policy file, by outcome: loaded, unchanged, faulty (the old one stays), held (it waits for an operator), confirmed.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    changesHeld: new Gauge({
+      name: 'easgate_changes_held',
+      help: 'Changes that would refuse too many devices and wait for an operator, by kind: policy, source.',
+      labelNames: ['kind'] as const,
       registers,
     }),
     devices: new Gauge({
