@@ -1,5 +1,5 @@
 import { compileChecks, type CompiledCompliancePolicy } from './compliance/checks.ts'
-import { compileMatch, compilePatterns, type Fits } from './match.ts'
+import { compileMatch, compilePatterns, type CompiledMatch, type Pattern } from './match.ts'
 import { ruleOrder } from './rule-order.ts'
 import type { AccessRules, DeviceRule, Policy, Service } from './schema.ts'
 import { allUsers } from './schema/values.ts'
@@ -8,13 +8,15 @@ import { allUsers } from './schema/values.ts'
 export interface CompiledGroups {
   readonly everybody: boolean
   readonly names: ReadonlySet<string>
+  /** Where they stand in `groupPlaces`. */
+  readonly places: readonly number[]
 }
 
 export interface CompiledDeviceRule {
   /** As explain names it. */
   readonly label: string
   readonly action: DeviceRule['action']
-  readonly fits: Fits
+  readonly match: CompiledMatch
 }
 
 /** One service's part of the policy, ready to be asked. */
@@ -23,9 +25,11 @@ export interface CompiledRules extends Omit<
   'targetedGroups' | 'exemptedGroups' | 'blockedClients'
 > {
   readonly service: Service
+  /** Every group that this part of the policy names, with its place. */
+  readonly groupPlaces: ReadonlyMap<string, number>
   readonly targetedGroups: CompiledGroups
   readonly exemptedGroups: CompiledGroups
-  readonly isBlockedClient: (client: string) => boolean
+  readonly blockedClients: readonly Pattern[]
   /** Device rules and platform exceptions: those that block, then that quarantine, then that allow. facts.md 6 */
   readonly deviceRules: readonly CompiledDeviceRule[]
   readonly compliantBeatsPlatformRule: boolean
@@ -45,12 +49,20 @@ export function compilePolicy(policy: Policy): CompiledPolicy {
 function compileService(policy: Policy, service: Service): CompiledRules {
   const rules = policy.conditionalAccess[service]
   const { defaultAccess, blockedClients, compliantBeatsPlatformRule } = rules
+  const groupPlaces = new Map<string, number>()
+  const compileGroups = (names: readonly string[]): CompiledGroups => {
+    const groups = names.filter((name) => name !== allUsers)
+    for (const group of groups) if (!groupPlaces.has(group)) groupPlaces.set(group, groupPlaces.size)
+    const places = groups.map((group) => groupPlaces.get(group) ?? NaN)
+    return { everybody: names.includes(allUsers), names: new Set(groups), places }
+  }
   return {
     ...rules,
     service,
+    groupPlaces,
     targetedGroups: compileGroups(rules.targetedGroups),
     exemptedGroups: compileGroups(rules.exemptedGroups),
-    isBlockedClient: compilePatterns(blockedClients),
+    blockedClients: compilePatterns(blockedClients),
     deviceRules: compileDeviceRules(policy, rules),
     // online Exchange's own rules count only outside of the targeted groups; on-premises the vendor's examples lead
     // one way where the default refuses, the other way where it allows. facts.md 1.1, 1.2
@@ -71,20 +83,16 @@ function compileService(policy: Policy, service: Service): CompiledRules {
   }
 }
 
-function compileGroups(names: readonly string[]): CompiledGroups {
-  return { everybody: names.includes(allUsers), names: new Set(names) }
-}
-
 function compileDeviceRules(policy: Policy, rules: AccessRules): CompiledDeviceRule[] {
   const exceptions = rules.platformExceptions.map(({ platform, model, action }) => ({
     label: `platform exception ${[platform, model?.join(' or ')].filter((part) => part !== undefined).join(' ')}`,
     action,
-    fits: compileMatch({ ...(platform && { os: [platform] }), ...(model && { model }) }, false),
+    match: compileMatch({ ...(platform && { os: [platform] }), ...(model && { model }) }, false),
   }))
   const own = policy.deviceRules.map(({ name, match, action, unknownVersionFits }) => ({
     label: name,
     action,
-    fits: compileMatch(match, unknownVersionFits ?? action !== 'allow'),
+    match: compileMatch(match, unknownVersionFits ?? action !== 'allow'),
   }))
   return [...exceptions, ...own].toSorted((one, other) => ruleOrder(one.action) - ruleOrder(other.action))
 }

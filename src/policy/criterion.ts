@@ -1,8 +1,10 @@
 import type { ClientIdentity } from '#eas/client/identify-client.ts'
+import type { Version } from '#eas/client/os-version.ts'
 import type { ProtocolVersion } from '#eas/versions.ts'
 import type { CompiledRules } from './compile.ts'
 import type { DeviceView } from './device-view.ts'
 import type { DeviceFacts, Facts } from './facts.ts'
+import type { Membership } from './groups.ts'
 import type { Action, Reason } from './reasons.ts'
 import type { Service } from './schema.ts'
 
@@ -23,7 +25,7 @@ export interface DecisionRequest {
   readonly minProtocolVersion: ProtocolVersion
 }
 
-/** All that a criterion may look at, and the two things it may leave for those after it. */
+/** All that a criterion may look at, and what it may leave for those after it. */
 export interface Situation {
   readonly request: DecisionRequest
   readonly facts: Facts
@@ -32,6 +34,10 @@ export interface Situation {
   readonly now: number
   /** What the record and, where it is silent, the client say of the device. */
   readonly device: DeviceView
+  /** Its OS version in the numbers that the system uses itself; undefined where it is not known. */
+  readonly version: Version | undefined
+  /** In which of the policy's groups the user is; made when the first criterion asks. */
+  membership: Membership | undefined
   /** The allow that stands unless a criterion after it refuses. */
   granted: Verdict | undefined
   /** The first instant at which one of the criteria asked so far would answer otherwise. */

@@ -23,7 +23,7 @@ import { unsupportedPlatform } from './criteria/unsupported-platform.ts'
 import { userAlone } from './criteria/user-alone.ts'
 import { userMismatch } from './criteria/user-mismatch.ts'
 import { wipePending } from './criteria/wipe-pending.ts'
-import { viewDevice } from './device-view.ts'
+import { versionOf, viewDevice } from './device-view.ts'
 import type { Facts } from './facts.ts'
 import { isRefusal, type Action, type Reason } from './reasons.ts'
 import type { AccessRules } from './schema.ts'
@@ -110,6 +110,8 @@ export function decide(
     rules,
     now,
     device,
+    version: versionOf(device),
+    membership: undefined,
     granted: undefined,
     validUntil: Infinity,
     selfNoncompliant: undefined,

@@ -1,6 +1,6 @@
 import { compareVersions, parseVersion } from '#eas/client/os-version.ts'
 import type { Platform } from '#eas/client/platform.ts'
-import { compilePatterns } from './match.ts'
+import { compilePatterns, fitsOne } from './match.ts'
 import type { AccessRules, DeviceRule, Policy } from './schema.ts'
 import { ruleOrder } from './rule-order.ts'
 import { allUsers } from './schema/values.ts'
@@ -153,8 +153,8 @@ function covers(outer: DeviceRule, inner: DeviceRule): boolean {
     const wide = outer.match[field]
     if (wide === undefined) return true
     // a star of the narrow pattern stands where the wide one has a star too: what it stands for does not matter
-    const fits = compilePatterns(wide)
-    return inner.match[field]?.every((pattern) => fits(pattern.toLowerCase())) ?? false
+    const patterns = compilePatterns(wide)
+    return inner.match[field]?.every((pattern) => fitsOne(pattern.toLowerCase(), patterns)) ?? false
   })
 }
 

@@ -1,7 +1,6 @@
 import { compareVersions, type Version } from '#eas/client/os-version.ts'
 import type { Platform } from '#eas/client/platform.ts'
-import type { DecisionRequest } from './criterion.ts'
-import { versionOf, type DeviceView } from './device-view.ts'
+import type { Situation } from './criterion.ts'
 import type { DeviceRule } from './schema.ts'
 import type { VersionRange } from './schema/device-match.ts'
 
@@ -15,10 +14,11 @@ export interface Subject {
   readonly client: string
 }
 
-export function subjectOf({ deviceType, userAgent, client }: DecisionRequest, device: DeviceView): Subject {
+export function subjectOf({ request, device, version }: Situation): Subject {
+  const { deviceType, userAgent, client } = request
   return {
     platform: device.platform,
-    version: versionOf(device),
+    version,
     deviceType: deviceType?.toLowerCase() ?? '',
     model: known(device.model),
     userAgent: userAgent?.toLowerCase() ?? '',
@@ -30,32 +30,48 @@ function known(text: string): string {
   return text === 'unknown' ? '' : text.toLowerCase()
 }
 
-export type Fits = (subject: Subject) => boolean
+/** A text in lower case, cut at its stars. */
+export type Pattern = readonly string[]
 
-/** Whether a device fits everything that a rule asks. A text that is not known fits no pattern. */
-export function compileMatch(match: DeviceRule['match'], unknownVersionFits: boolean): Fits {
-  const { os, osVersion } = match
-  const platforms = osVersion?.os === undefined ? os : [osVersion.os]
-  const conditions: Fits[] = []
-  if (platforms !== undefined) conditions.push(({ platform }) => platforms.includes(platform))
-  if (osVersion !== undefined) {
-    conditions.push(({ version }) =>
-      version === undefined ? unknownVersionFits : isInRange(version, osVersion),
-    )
-  }
-  for (const field of ['deviceType', 'model', 'userAgent', 'client'] as const) {
-    const patterns = match[field]
-    if (patterns === undefined) continue
-    const fits = compilePatterns(patterns)
-    conditions.push((subject) => fits(subject[field]))
-  }
-  return (subject) => {
-    for (const condition of conditions) if (!condition(subject)) return false
-    return true
+/** What a rule asks, in one shape for all rules, so that asking many of them stays fast. */
+export interface CompiledMatch {
+  readonly platforms: readonly Platform[] | undefined
+  readonly range: VersionRange | undefined
+  readonly unknownVersionFits: boolean
+  readonly deviceType: readonly Pattern[] | undefined
+  readonly model: readonly Pattern[] | undefined
+  readonly userAgent: readonly Pattern[] | undefined
+  readonly client: readonly Pattern[] | undefined
+}
+
+export function compileMatch(match: DeviceRule['match'], unknownVersionFits: boolean): CompiledMatch {
+  const { os, osVersion, deviceType, model, userAgent, client } = match
+  return {
+    platforms: osVersion?.os === undefined ? os : [osVersion.os],
+    range: osVersion,
+    unknownVersionFits,
+    deviceType: deviceType && compilePatterns(deviceType),
+    model: model && compilePatterns(model),
+    userAgent: userAgent && compilePatterns(userAgent),
+    client: client && compilePatterns(client),
   }
 }
 
-function isInRange(version: Version, { min, max }: VersionRange): boolean {
+/** Whether a device fits everything that a rule asks. A text that is not known fits no pattern. */
+export function fits(match: CompiledMatch, subject: Subject): boolean {
+  const { platforms, range, unknownVersionFits, deviceType, model, userAgent, client } = match
+  return (
+    (platforms === undefined || platforms.includes(subject.platform)) &&
+    (range === undefined || isInRange(subject.version, range, unknownVersionFits)) &&
+    (deviceType === undefined || fitsOne(subject.deviceType, deviceType)) &&
+    (model === undefined || fitsOne(subject.model, model)) &&
+    (userAgent === undefined || fitsOne(subject.userAgent, userAgent)) &&
+    (client === undefined || fitsOne(subject.client, client))
+  )
+}
+
+function isInRange(version: Version | undefined, { min, max }: VersionRange, unknownFits: boolean): boolean {
+  if (version === undefined) return unknownFits
   if (min !== undefined) {
     const order = compareVersions(version, min.version)
     if (order < 0 || (order === 0 && !min.inclusive)) return false
@@ -65,18 +81,19 @@ function isInRange(version: Version, { min, max }: VersionRange): boolean {
   return order < 0 || (order === 0 && max.inclusive)
 }
 
+export function compilePatterns(patterns: readonly string[]): readonly Pattern[] {
+  return patterns.map((pattern) => pattern.toLowerCase().split('*'))
+}
+
 /** True for a text in lower case that fits one of the patterns; an empty text fits none. */
-export function compilePatterns(patterns: readonly string[]): (text: string) => boolean {
-  const compiled = patterns.map((pattern) => pattern.toLowerCase().split('*'))
-  return (text) => {
-    if (text === '') return false
-    for (const parts of compiled) if (fitsParts(text, parts)) return true
-    return false
-  }
+export function fitsOne(text: string, patterns: readonly Pattern[]): boolean {
+  if (text === '') return false
+  for (const parts of patterns) if (fitsParts(text, parts)) return true
+  return false
 }
 
 /** Each part after the other from left to right, the first at the start and the last at the end: no going back. */
-function fitsParts(text: string, parts: readonly string[]): boolean {
+function fitsParts(text: string, parts: Pattern): boolean {
   const first = parts[0] ?? ''
   if (parts.length === 1) return text === first
   if (!text.startsWith(first)) return false

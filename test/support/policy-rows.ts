@@ -7,7 +7,7 @@ import { protocolVersions } from '#eas/versions.ts'
 import { compilePolicy } from '#policy/compile.ts'
 import type { Criterion, DecisionRequest, Situation } from '#policy/criterion.ts'
 import { decide } from '#policy/decide.ts'
-import { viewDevice } from '#policy/device-view.ts'
+import { versionOf, viewDevice } from '#policy/device-view.ts'
 import type { Facts } from '#policy/facts.ts'
 import { actions, reasons } from '#policy/reasons.ts'
 import { policySchema } from '#policy/schema.ts'
@@ -187,12 +187,15 @@ export function testDecisions(name: string): void {
 function situationOf(row: z.infer<typeof criterionRows>[number]): Situation {
   const request = requestOf(row)
   const facts = factsOf(row)
+  const device = viewDevice(facts.device, request.client)
   return {
     request,
     facts,
     rules: compilePolicy(row.policy)[request.service],
     now: row.now,
-    device: viewDevice(facts.device, request.client),
+    device,
+    version: versionOf(device),
+    membership: undefined,
     granted: row.granted === undefined ? undefined : { ...row.granted, detail: 'granted before' },
     validUntil: Infinity,
     selfNoncompliant: undefined,

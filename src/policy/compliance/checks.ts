@@ -2,7 +2,6 @@ import { compareVersions, parseVersion } from '#eas/client/os-version.ts'
 import type { Platform } from '#eas/client/platform.ts'
 import type { CompiledGroups } from '../compile.ts'
 import { endsAt, type Situation } from '../criterion.ts'
-import { versionOf } from '../device-view.ts'
 import type { CompliancePolicy, PostureRules } from '../schema.ts'
 import { threatLevels } from '../schema/compliance-policies.ts'
 
@@ -58,11 +57,9 @@ const compilers: { readonly [Name in Setting]-?: Compile<NonNullable<PostureRule
 /** What the client claims does not count here: it would let a phone speak itself compliant. */
 function compareOnRecord(version: string, good: (order: number) => boolean): Check['judge'] {
   const wanted = parseVersion(version) ?? []
-  return ({ facts, device }) => {
-    const osVersion = facts.device?.osVersion
-    const held = osVersion === undefined ? undefined : versionOf({ platform: device.platform, osVersion })
-    if (held === undefined) return 'unknown'
-    return good(compareVersions(held, wanted)) ? 'met' : 'failed'
+  return ({ facts, version }) => {
+    if (version === undefined || facts.device?.osVersion === undefined) return 'unknown'
+    return good(compareVersions(version, wanted)) ? 'met' : 'failed'
   }
 }
 

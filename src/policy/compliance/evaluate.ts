@@ -91,14 +91,14 @@ export function evaluateCompliance(situation: Situation): Evaluation {
  * and not where it would let in or silence a configuration policy. What a client claims to be leaves it no policy out.
  */
 function isAssigned(policy: CompiledCompliancePolicy, situation: Situation): boolean | undefined {
-  const { facts, device } = situation
+  const { device } = situation
   const isOnPlatform =
     policy.platforms.length === 0
       ? true
       : device.platformOnRecord
         ? policy.platforms.includes(device.platform)
         : undefined
-  const answer = isOnPlatform === false ? false : isMember(facts, policy.groups) && isOnPlatform
+  const answer = isOnPlatform === false ? false : isMember(situation, policy.groups) && isOnPlatform
   if (answer !== true) {
     situation.notes?.push(
       `${policy.name}: ${answer === false ? 'not assigned' : 'assigned to whom is not known'}`,

@@ -9,12 +9,13 @@ export const deviceMismatch: Criterion = {
   name: 'device-mismatch',
   asked: 'judged',
   reads: ['platform'],
-  judge: ({ request, facts }) => {
+  judge: ({ request, facts, device }) => {
+    const { client } = request
+    if (device.platformOnRecord && device.platform === client.platform) return undefined
     const recorded = facts.device?.platform
     if (recorded === undefined) return undefined
     const family = platformFamily(recorded)
     if (family === 'unknown') return undefined
-    const { client } = request
     const claimed = platformFamily(client.platform)
     if (!client.contradiction && (claimed === 'unknown' || claimed === family)) return undefined
     const said = client.contradiction ? 'two systems' : client.platform

@@ -1,5 +1,5 @@
 import { grant, verdict, type Criterion, type Situation, type Verdict } from '../criterion.ts'
-import { subjectOf } from '../match.ts'
+import { fits, subjectOf } from '../match.ts'
 
 /**
  * Exchange's device rules and platform exceptions: those that block first, then that quarantine, then that allow. Who
@@ -12,16 +12,16 @@ export const deviceRules: Criterion = {
   asked: 'always',
   reads: ['platform', 'osVersion', 'model'],
   judge: (situation) => {
-    const { rules, request, device, granted } = situation
+    const { rules, granted } = situation
     if (rules.deviceRules.length === 0) return undefined
     if (granted === undefined && rules.compliantBeatsPlatformRule) return undefined
     const outside = granted?.grants === 'outside'
-    const subject = subjectOf(request, device)
+    const subject = subjectOf(situation)
     for (const rule of rules.deviceRules) {
       if (!outside && rule.action === 'allow') break
-      const fits = rule.fits(subject)
-      situation.notes?.push(`${rule.label}: ${fits ? rule.action : 'does not fit'}`)
-      if (fits) return ruled(situation, rule.action, rule.label)
+      const isFit = fits(rule.match, subject)
+      situation.notes?.push(`${rule.label}: ${isFit ? rule.action : 'does not fit'}`)
+      if (isFit) return ruled(situation, rule.action, rule.label)
     }
     return undefined
   },

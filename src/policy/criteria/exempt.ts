@@ -6,12 +6,10 @@ export const exempt: Criterion = {
   name: 'exempt',
   asked: 'judged',
   reads: ['groups'],
-  judge: ({ facts, rules }) =>
-    isMember(facts, rules.exemptedGroups) === true
-      ? grant(
-          'outside',
-          'exempt',
-          `the user is in the exempted group ${groupAmong(facts, rules.exemptedGroups)}`,
-        )
-      : undefined,
+  judge: (situation) => {
+    const { exemptedGroups } = situation.rules
+    if (isMember(situation, exemptedGroups) !== true) return undefined
+    const group = groupAmong(situation, exemptedGroups)
+    return grant('outside', 'exempt', `the user is in the exempted group ${group}`)
+  },
 }

@@ -12,8 +12,9 @@ export const targeted: Criterion = {
   name: 'targeted',
   asked: 'judged',
   reads: ['groups'],
-  judge: ({ facts, rules }) => {
-    if (rules.mode === 'off') return modeOff
-    return isMember(facts, rules.targetedGroups) === false ? notTargeted : undefined
+  judge: (situation) => {
+    const { mode, targetedGroups } = situation.rules
+    if (mode === 'off') return modeOff
+    return isMember(situation, targetedGroups) === false ? notTargeted : undefined
   },
 }

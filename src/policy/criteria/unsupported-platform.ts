@@ -1,6 +1,5 @@
 import { compareVersions } from '#eas/client/os-version.ts'
 import { grant, verdict, type Criterion, type Situation, type Verdict } from '../criterion.ts'
-import { versionOf } from '../device-view.ts'
 import { isEnrolled } from '../managed.ts'
 import { platformSupport } from '../platform-support.ts'
 
@@ -13,7 +12,7 @@ export const unsupportedPlatform: Criterion = {
   asked: 'judged',
   reads: ['platform', 'osVersion', 'enrolled', 'managementAgent', 'domainJoined'],
   judge: (situation) => {
-    const { request, facts, device, rules } = situation
+    const { request, facts, device, version, rules } = situation
     if (device.platform === 'unknown') return undefined
     const support = platformSupport.get(device.platform)
     if (support === undefined) {
@@ -21,7 +20,6 @@ export const unsupportedPlatform: Criterion = {
         ? undefined
         : unsupported(situation, `${device.platform} is not managed`)
     }
-    const version = versionOf(device)
     const joined = facts.device?.domainJoined === true && rules.windows !== 'compliant'
     const oldest =
       (joined && request.service === 'online' ? support.domainJoined : undefined) ?? support[request.service]
