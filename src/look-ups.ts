@@ -1,13 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { deviceKey } from '#eas/device-id.ts'
-import type { FactsSource } from '#directory/facts-source.ts'
+import type { FactsSource, LookUpOutcome } from '#directory/facts-source.ts'
 import type { Logger } from '#telemetry/log.ts'
-
-/**
- * What came of asking the sources for one device: every one answered, or one could not. `none`: no source can be asked
- * for a single device.
- */
-export type LookUpOutcome = 'answered' | 'failed' | 'none'
 
 /** Asks the sources for one device, now. */
 export interface LookUps {

@@ -1,4 +1,5 @@
 import type { Change } from '#directory/changes.ts'
+import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import type { Config } from '#config/schema.ts'
 import type { Policy } from '#policy/schema.ts'
@@ -23,6 +24,7 @@ export type OwnerMessage =
   | { readonly type: 'changes'; readonly id: number; readonly changes: readonly Change[] }
   | { readonly type: 'policy'; readonly id: number; readonly policy: PolicyInForce }
   | { readonly type: 'metrics'; readonly id: number }
+  | { readonly type: 'looked-up'; readonly id: number; readonly outcome: LookUpOutcome }
   /** Answered when nothing is served any more and the last report is sent; then the worker ends. */
   | { readonly type: 'stop'; readonly id: number }
 
@@ -38,6 +40,8 @@ export type WorkerMessage =
   /** It cannot start, and waits for its end. The message is one line. */
   | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'ack'; readonly id: number }
+  /** Asks for one device; answered with `looked-up` once what the sources say of it is in force. */
+  | { readonly type: 'look-up'; readonly id: number; readonly user: string; readonly deviceId: string }
   | { readonly type: 'metrics'; readonly id: number; readonly snapshot: MetricsSnapshot }
   /** Once a second where anything happened, and once more at the end. Bounded. */
   | { readonly type: 'report'; readonly report: Report }

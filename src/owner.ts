@@ -19,6 +19,7 @@ import { createLog, type Logger } from '#telemetry/log.ts'
 import { aggregateMetrics, createMetrics, type Metrics } from '#telemetry/metrics.ts'
 import { sourceNames, type PolicyInForce } from './messages.ts'
 import { startSimulators, withSimulators } from './embedded-simulators.ts'
+import { createLookUps } from './look-ups.ts'
 import { createPublisher } from './publisher.ts'
 import { createReports } from './reports.ts'
 import { refuseUnsafeRuntime } from './runtime.ts'
@@ -80,6 +81,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       settings: () => ({ config, policy }),
       log,
       onReport: reports.add,
+      onLookUp: (user, deviceId) => lookUps.lookUp(user, deviceId),
     })
     const publisher = createPublisher(workers.publish)
     store.onChange(publisher.add)
@@ -91,6 +93,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     const stopSources = new AbortController()
     started.defer(() => stopSources.abort())
     const sources = createSources({ config, store, metrics, log })
+    const lookUps = createLookUps({ sources, enforced: publisher.settled, log })
     const firstReads = Promise.all(sources.map((source) => source.start(stopSources.signal)))
     // a first start would begin with 503s, a restart knows what it knew; a large file goes on being read beside it all
     if (!store.sourcesComplete())

@@ -1,4 +1,5 @@
 import { EnvironmentError, opened } from '#cli/command.ts'
+import type { LookUpOutcome } from '#directory/facts-source.ts'
 import { createLookup, type Lookup } from '#directory/lookup.ts'
 import { createHourlyCounts } from '#directory/hourly-counts.ts'
 import { createSightingBatch } from '#directory/sightings.ts'
@@ -19,6 +20,7 @@ export function runWorker(): void {
   let proxy: Proxy | undefined
   const sightings = createSightingBatch({ max: maxReportedPairs })
   const counts = createHourlyCounts(Date.now)
+  const lookUps = createOwnerLookUps()
 
   const report = () => {
     const seen = sightings.drain()
@@ -36,6 +38,7 @@ export function runWorker(): void {
       lookup,
       metrics,
       log,
+      lookUpNow: lookUps.lookUpNow,
       onOutcome: (outcome, sighting) => {
         counts.add(outcome)
         if (sighting !== undefined) sightings.add(sighting)
@@ -71,6 +74,9 @@ export function runWorker(): void {
         proxy?.setPolicy(message.policy)
         send({ type: 'ack', id: message.id })
         return
+      case 'looked-up':
+        lookUps.answered(message.id, message.outcome)
+        return
       case 'metrics':
         void metrics.registry
           .getMetricsAsJSON()
@@ -84,6 +90,24 @@ export function runWorker(): void {
   process.once('disconnect', () => process.exit(1))
   // a terminal signals the whole group: the owner says when to stop and when to load the policy
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
+}
+
+/** Asks the owner for single devices. */
+function createOwnerLookUps() {
+  const waiting = new Map<number, (outcome: LookUpOutcome) => void>()
+  let nextId = 0
+  return {
+    lookUpNow: (user: string, deviceId: string) =>
+      new Promise<LookUpOutcome>((resolve) => {
+        const id = nextId++
+        waiting.set(id, resolve)
+        send({ type: 'look-up', id, user, deviceId })
+      }),
+    answered: (id: number, outcome: LookUpOutcome) => {
+      waiting.get(id)?.(outcome)
+      waiting.delete(id)
+    },
+  }
 }
 
 /** The owner may be gone by now; `disconnect` ends the worker then. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { EnvironmentError } from '#cli/command.ts'
 import type { Change } from '#directory/changes.ts'
+import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { MetricsSnapshot } from '#telemetry/metrics.ts'
 import type { OwnerMessage, PolicyInForce, Report, WorkerMessage, WorkerSettings } from './messages.ts'
@@ -23,6 +24,8 @@ export interface WorkersOptions {
   readonly settings: () => WorkerSettings
   readonly log: Pick<Logger, 'info' | 'error'>
   readonly onReport: (report: Report) => void
+  /** Must not reject. */
+  readonly onLookUp: (user: string, deviceId: string) => Promise<LookUpOutcome>
 }
 
 /** The worker processes, as the owner sees them. */
@@ -52,7 +55,7 @@ interface Pending {
   readonly settle: (answer: WorkerMessage | undefined) => void
 }
 
-export function createWorkers({ count, settings, log, onReport }: WorkersOptions): Workers {
+export function createWorkers({ count, settings, log, onReport, onLookUp }: WorkersOptions): Workers {
   // workers accept by themselves: the owner has no part in a request
   cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({ execArgv: [...process.execArgv, ...heapFlags] })
@@ -78,6 +81,11 @@ export function createWorkers({ count, settings, log, onReport }: WorkersOptions
           return
         case 'report':
           onReport(message.report)
+          return
+        case 'look-up':
+          void onLookUp(message.user, message.deviceId).then((outcome) => {
+            send(worker, { type: 'looked-up', id: message.id, outcome })
+          })
           return
         case 'ack':
         case 'metrics':

@@ -35,6 +35,7 @@ function makeWorkers(t: Test, count: number): StartedWorkers {
     settings: () => settings,
     log: { info: note, error: note },
     onReport: ({ counts }) => reported.push(counts[0]?.requests ?? NaN),
+    onLookUp: async (user, deviceId) => (user === deviceId ? 'answered' : 'none'),
   })
   t.teardown(() => {
     mock.timers.reset()

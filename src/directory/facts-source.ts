@@ -10,6 +10,12 @@ export interface SourceStatus {
   readonly error?: string
 }
 
+/**
+ * What came of asking the sources for one device: every one answered, or one could not. `none`: no source can be asked
+ * for a single device.
+ */
+export type LookUpOutcome = 'answered' | 'failed' | 'none'
+
 /** Where facts come from. A source writes to the store it was made with, under its own name. */
 export interface FactsSource {
   /** The name in `sourceOrder`, in metrics and in `facts.source`. */

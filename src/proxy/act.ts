@@ -1,10 +1,11 @@
 import type { DeviceInformation } from '#eas/device-information.ts'
-import type { Decision } from '#policy/decide.ts'
+import { isEnforcedRefusal } from '#policy/decide.ts'
 import { isRefusal } from '#policy/reasons.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
 import { forwardCommand, type ForwardDeps } from './forward-command.ts'
-import { provisionMayPass, refuse, relayChallenges, type RefuseDeps } from './refuse.ts'
+import { answerUnproved, provisionMayPass, relayChallenges, sendRefused, type RefuseDeps } from './refuse.ts'
 import { sendNotFound, sendRedirect } from './respond.ts'
+import type { JudgeAgain } from './second-look.ts'
 
 /** A route with an own way to Exchange or to a page: Autodiscover, enrolment, passthrough. */
 export type RouteHandler = (exchange: Exchange, judged: Judged) => Promise<ActResult> | ActResult
@@ -19,13 +20,16 @@ export interface ActDeps {
   readonly enrollmentUrl: string | undefined
 }
 
+/** What became of a request, and as what it was judged in the end where the sources were asked about it meanwhile. */
+export type Acted = ActResult & { readonly information?: DeviceInformation; readonly judged?: Judged }
+
 /** The fifth step: does what the decision says. Report-only is the one branch that does not. */
 export async function act(
   deps: ActDeps,
   exchange: Exchange,
   judged: Judged,
-  decideAgain: () => Decision,
-): Promise<ActResult & { readonly information?: DeviceInformation }> {
+  judgeAgain: JudgeAgain,
+): Promise<Acted> {
   const { request, decision } = judged
   switch (request.kind) {
     case 'closed':
@@ -43,15 +47,33 @@ export async function act(
     case 'autodiscover-xml':
   }
   if (request.credentials.kind === 'probe') return relayChallenges(deps.refuse, exchange, judged)
-  const refused = isRefusal(decision.action)
-  const reportOnly = refused && decision.mode === 'report-only'
-  const mayBringWipe = provisionMayPass(judged)
-  if (refused && !reportOnly && !mayBringWipe) return refuse(deps.refuse, exchange, judged)
+  if (!isEnforcedRefusal(decision) || provisionMayPass(judged)) {
+    return letThrough(deps, exchange, judged, judgeAgain)
+  }
+  const unproved = await answerUnproved(deps.refuse, exchange, judged)
+  if (unproved !== undefined) return unproved
+  const looked = await deps.refuse.secondLook(judged, judgeAgain)
+  const result = isEnforcedRefusal(looked.decision)
+    ? sendRefused(deps.refuse, exchange, looked)
+    : await letThrough(deps, exchange, looked, judgeAgain)
+  return { ...result, judged: looked }
+}
+
+async function letThrough(
+  deps: ActDeps,
+  exchange: Exchange,
+  judged: Judged,
+  judgeAgain: JudgeAgain,
+): Promise<Acted> {
+  const { decision } = judged
+  const decideAgain = provisionMayPass(judged) ? undefined : () => judgeAgain().decision
   const result =
-    request.kind === 'autodiscover-xml'
+    judged.request.kind === 'autodiscover-xml'
       ? await deps.autodiscover(exchange, judged)
-      : await forwardCommand(deps.forward, exchange, judged, mayBringWipe ? undefined : decideAgain)
-  return reportOnly ? { ...result, reportOnly } : result
+      : await forwardCommand(deps.forward, exchange, judged, decideAgain)
+  return isRefusal(decision.action) && decision.mode === 'report-only'
+    ? { ...result, reportOnly: true }
+    : result
 }
 
 function sendBrowser({ enrollmentUrl }: ActDeps, { res }: Exchange): ActResult {

@@ -22,6 +22,7 @@ import { createPassthrough } from './passthrough/passthrough.ts'
 import { createPipeline } from './pipeline.ts'
 import { createProvisionAsks } from './refuse.ts'
 import { createBackendRouter } from './routing.ts'
+import { createSecondLook, type LookUpNow } from './second-look.ts'
 import { createUpstreams, type Upstreams } from './upstreams.ts'
 
 export interface ProxyOptions {
@@ -30,6 +31,7 @@ export interface ProxyOptions {
   readonly lookup: Lookup
   readonly metrics: Metrics
   readonly log: Logger
+  readonly lookUpNow: LookUpNow
   /** Every finished request, beside log and metrics. */
   readonly onOutcome?: (outcome: Outcome, sighting: Sighting | undefined) => void
   /** Milliseconds since the epoch. */
@@ -94,7 +96,11 @@ export function createProxy(options: ProxyOptions): Proxy {
     addresses,
     act: {
       forward: { upstreams, parked, addresses, limits: config.limits, publicUrl, secure },
-      refuse: { authenticator, provisionAsks: createProvisionAsks(now) },
+      refuse: {
+        authenticator,
+        provisionAsks: createProvisionAsks(now),
+        secondLook: createSecondLook(options.lookUpNow),
+      },
       autodiscover: createAutodiscover({ upstreams, addresses, publicUrl, secure, limits: config.limits }),
       enroll: createEnrollRoute(createEnrollment({ url: config.enrollment.url })),
       passthrough: passthrough.handle,

@@ -98,7 +98,7 @@ export function sightingOf(
   result: ActResult & { readonly information?: DeviceInformation },
   at: number,
 ): Sighting | undefined {
-  const { request, identity, user } = judged
+  const { request, identity, user, decision } = judged
   if (request.kind !== 'command' || result.proved !== true || identity.deviceKey === undefined)
     return undefined
   if (user === '' || request.deviceId === undefined) return undefined
@@ -121,6 +121,7 @@ export function sightingOf(
     at,
     allowed: forwarded && result.status === 200 && servesMail(request.command),
     provisionAsked: result.provisionAsked ?? false,
+    ...(decision.selfNoncompliant !== undefined && { selfNoncompliant: decision.selfNoncompliant }),
     ...(result.information && { information: result.information }),
   }
 }

@@ -1,6 +1,5 @@
 import type { Change } from '#directory/changes.ts'
-import { isRefusal } from '#policy/reasons.ts'
-import type { Decision } from '#policy/decide.ts'
+import { isEnforcedRefusal, type Decision } from '#policy/decide.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
 
 /** A request that was allowed and has not been answered to its end. */
@@ -40,7 +39,7 @@ export function createParked(
 
   const judge = (request: OpenRequest, since: number) => {
     const decision = request.decideAgain()
-    if (!isRefusal(decision.action) || decision.mode !== 'enforce') {
+    if (!isEnforcedRefusal(decision)) {
       open.set(request, decision.validUntil)
       return
     }

@@ -54,8 +54,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       const decision = judge(deps, request, identity, knowledge)
       const decisionMs = performance.now() - exchange.startedMs
       const clientAddress = deps.addresses.clientAddress(exchange.peer, request.headers.forwardedFor)
-      judged = { request, identity, ...knowledge, decision, clientAddress, decisionMs }
-      const result = await act(deps.act, exchange, judged, () => judgeAgain(deps, request, identity))
+      const first = { request, identity, ...knowledge, decision, clientAddress, decisionMs }
+      judged = first
+      const result = await act(deps.act, exchange, first, (options) => judgeAgain(deps, first, options))
+      judged = result.judged ?? first
       const outcome = outcomeOf(exchange, judged, result, policy.revision)
       deps.observe(outcome, sightingOf(outcome, judged, result, deps.now()))
     } catch (error) {
@@ -117,12 +119,19 @@ const undecided: Decision = {
 }
 
 /** The same question later, with the facts and the policy of then. */
-function judgeAgain(deps: PipelineDeps, request: EasRequest, identity: Identity): Decision {
+function judgeAgain(
+  deps: PipelineDeps,
+  judged: Judged,
+  { absenceProves }: { readonly absenceProves: boolean } = { absenceProves: true },
+): Judged {
+  const { request, identity } = judged
   try {
-    return judge(deps, request, identity, lookUp(deps, request, identity))
+    const knowledge = lookUp(deps, request, identity)
+    const facts = absenceProves ? knowledge.facts : { ...knowledge.facts, sourcesComplete: false }
+    return { ...judged, ...knowledge, decision: judge(deps, request, identity, { ...knowledge, facts }) }
   } catch (error) {
     deps.log.error({ err: error }, 'an open request could not be judged again')
-    return undecided
+    return { ...judged, decision: undecided }
   }
 }
 

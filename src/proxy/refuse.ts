@@ -3,6 +3,7 @@ import type { Decision } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
 import type { Authenticator, ProofRequest } from './authenticate.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
+import type { SecondLook } from './second-look.ts'
 import { bodyStatus, sendBodyStatus, sendChallenges, sendRefusal, sendUnavailable } from './respond.ts'
 
 /** How often a refused pair that holds real mail is asked to provision, so that a wipe ordered in Exchange reaches it. */
@@ -12,6 +13,7 @@ const provisionAgainMs = 24 * 60 * 60 * 1000
 export interface RefuseDeps {
   readonly authenticator: Authenticator
   readonly provisionAsks: ProvisionAsks
+  readonly secondLook: SecondLook
 }
 
 /** Which pairs were asked to provision. The store learns of it a second later, and from other workers. */
@@ -40,10 +42,13 @@ export function createProvisionAsks(now: () => number): ProvisionAsks {
 /**
  * A refusal tells nothing of any device before the credentials are proved: unknown and blocked look alike to who
  * cannot log in. T-20
+ * @returns what was answered where they are not proved; undefined where they are, and nothing is answered yet
  */
-export async function refuse(deps: RefuseDeps, exchange: Exchange, judged: Judged): Promise<ActResult> {
-  const { res } = exchange
-  const { request, decision } = judged
+export async function answerUnproved(
+  deps: RefuseDeps,
+  { res }: Exchange,
+  judged: Judged,
+): Promise<ActResult | undefined> {
   const proof = await deps.authenticator.prove(proofRequest(judged))
   switch (proof.kind) {
     case 'refused':
@@ -55,12 +60,18 @@ export async function refuse(deps: RefuseDeps, exchange: Exchange, judged: Judge
     case 'unknown':
       return { status: sendUnavailable(res), action: 'unavailable', reason: 'upstream-unavailable' }
     case 'proved':
-      if (deps.provisionAsks.takeTurn(judged)) {
-        const status = sendBodyStatus(res, request, bodyStatus.deviceNotProvisioned)
-        return { status, proved: true, provisionAsked: true }
-      }
-      return { status: sendRefusal(res, request, decision.action), proved: true }
+      return undefined
   }
+}
+
+/** The refusal itself, to who has proved to be the user. */
+export function sendRefused(deps: RefuseDeps, { res }: Exchange, judged: Judged): ActResult {
+  const { request, decision } = judged
+  if (deps.provisionAsks.takeTurn(judged)) {
+    const status = sendBodyStatus(res, request, bodyStatus.deviceNotProvisioned)
+    return { status, proved: true, provisionAsked: true }
+  }
+  return { status: sendRefusal(res, request, decision.action), proved: true }
 }
 
 /**

@@ -262,6 +262,7 @@ void t.test('the backend is that of the user’s group, and its part of the poli
 void t.test('what a device said of itself is known of its next request', async (t) => {
   const { proxy, ask } = await before(t, {
     facts: [{ user: 'alice@example.com', deviceId: 'PHONE1', enrolled: true, complianceState: 'compliant' }],
+    policy: { conditionalAccess: { onPremises: { blockedClients: [] } } },
   })
   const query = 'Cmd=Settings&User=alice&DeviceId=PHONE1&DeviceType=Outlook'
   const set = el('Settings:Set', el('Settings:Model', 'Pixel 8'), el('Settings:OS', 'Android 14'))

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { configSchema, type Config } from '#config/schema.ts'
+import type { LookUpOutcome } from '#directory/facts-source.ts'
 import { createLookup, type Lookup } from '#directory/lookup.ts'
 import type { FactsRecord } from '#directory/record.ts'
 import type { Sighting } from '#directory/sightings.ts'
@@ -54,6 +55,8 @@ export interface TestProxySettings {
   readonly now?: () => number
   /** Stands between the proxy and what it looks up. */
   readonly lookup?: (lookup: Lookup) => Lookup
+  /** The sources that can be asked for one device; by default there is none. */
+  readonly lookUpNow?: (store: Store, user: string, deviceId: string) => Promise<LookUpOutcome>
 }
 
 const judgeNobody = { conditionalAccess: { onPremises: { mode: 'off' }, online: { mode: 'off' } } }
@@ -89,6 +92,7 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
     lookup: settings.lookup?.(lookup) ?? lookup,
     metrics,
     log,
+    lookUpNow: async (user, deviceId) => (await settings.lookUpNow?.(store, user, deviceId)) ?? 'none',
     ...(settings.now && { now: settings.now }),
     onOutcome: (outcome, sighting) => {
       outcomes.push(outcome)
