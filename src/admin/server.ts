@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { decodeUtf8 } from '#eas/text.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { Guard } from './guard.ts'
@@ -11,9 +13,22 @@ export interface ApiRequest {
   readonly query: URLSearchParams
   /** Reads the body. @throws {Problem} 400 where it is no JSON, 413 where it is too large */
   readonly json: () => Promise<unknown>
+  /** Ends work that nobody waits for any more: the client is gone. */
+  readonly signal: AbortSignal
 }
 
-/** Gives the JSON of the answer; status 200, or 204 where it gives undefined. */
+/** An answer that is written as it is made, since it may be larger than the memory. */
+export class StreamedAnswer {
+  readonly contentType: string
+  readonly chunks: AsyncIterable<string>
+
+  constructor(contentType: string, chunks: AsyncIterable<string>) {
+    this.contentType = contentType
+    this.chunks = chunks
+  }
+}
+
+/** Gives the JSON of the answer, or one that is streamed; status 200, or 204 where it gives undefined. */
 export type ApiHandler = (request: ApiRequest) => unknown
 
 /** `GET /api/devices` -> handler. A route with a trailing `/*` takes further segments. */
@@ -69,6 +84,11 @@ async function answer(options: AdminOptions, req: IncomingMessage, res: ServerRe
     if (res.destroyed) return
     const problem = problemOf(error)
     if (problem.status >= 500) options.log.error({ err: error }, 'an admin request failed')
+    // an answer that ends too early says by its framing that it is not whole
+    if (res.headersSent) {
+      res.destroy()
+      return
+    }
     send(res, problem.status, 'application/problem+json', `${JSON.stringify(problem)}\n`)
     // what is left of the body would stand before the next request
     req.resume()
@@ -92,8 +112,11 @@ async function route(options: AdminOptions, req: IncomingMessage, res: ServerRes
   }
   options.guard.api(req)
   const { handler, segments } = match(options.routes, method, path)
-  const body = await handler({ segments, query, json: () => readJson(req) })
+  const left = new AbortController()
+  res.once('close', () => left.abort())
+  const body = await handler({ segments, query, json: () => readJson(req), signal: left.signal })
   if (body === undefined) res.writeHead(204, { 'Cache-Control': 'no-store' }).end()
+  else if (body instanceof StreamedAnswer) await stream(res, body)
   else send(res, 200, 'application/json', `${JSON.stringify(body)}\n`)
 }
 
@@ -149,13 +172,20 @@ async function readBody(req: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+async function stream(res: ServerResponse, { contentType, chunks }: StreamedAnswer): Promise<void> {
+  res.writeHead(200, headersOf(contentType))
+  await pipeline(Readable.from(chunks), res)
+}
+
 function send(res: ServerResponse, status: number, type: string, body: string): void {
   res.writeHead(status, {
-    'Content-Type': type,
+    ...headersOf(type),
     'Content-Length': Buffer.byteLength(body),
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
     ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : undefined),
   })
   res.end(body)
+}
+
+function headersOf(type: string) {
+  return { 'Content-Type': type, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
 }

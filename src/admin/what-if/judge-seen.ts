@@ -53,18 +53,14 @@ export function createSeenJudges({ config, now }: SeenJudgesDeps): SeenJudges {
   )
   return (store) => {
     // pairs come one after the other, each once
-    const { lookup } = createLookup({ store, max: 1 })
+    const facts = createLookup({ store, max: 1 })
     return (policy) => (pair) => {
       const { deviceId, deviceType, userAgent } = pair
-      const facts = lookup([pair.user], pair.deviceKey)
-      const client = identifyClient({
-        deviceId,
-        deviceType,
-        userAgent,
-        information: facts.history.information,
-      })
+      const known = facts.lookup([pair.user], pair.deviceKey)
+      const { information } = known.history
+      const client = identifyClient({ deviceId, deviceType, userAgent, information })
       const request = {
-        ...backendOf(facts.user),
+        ...backendOf(known.user),
         deviceId,
         userMismatch: false,
         deviceType,
@@ -73,11 +69,11 @@ export function createSeenJudges({ config, now }: SeenJudgesDeps): SeenJudges {
         protocolVersion:
           pair.protocolVersion === undefined ? undefined : versionFromText(pair.protocolVersion),
       }
-      const { action, reason, rule, mode } = decide(request, facts, policy, now())
+      const { action, reason, rule, mode } = decide(request, known, policy, now())
       return {
         standing: { action, reason, rule, mode, refused: isRefusal(action) && mode !== 'report-only' },
-        platform: viewDevice(facts.device, client).platform,
-        groups: facts.user?.groups ?? [],
+        platform: viewDevice(known.device, client).platform,
+        groups: known.user?.groups ?? [],
       }
     }
   }
