@@ -6,6 +6,7 @@ import type { LoginRules } from '#eas/login.ts'
 import { actions, reasons } from '#policy/reasons.ts'
 import { deleteOverride, ownerOf, putOverride } from './device-override.ts'
 import type { Explanation, ExplainQuestion } from './explain.ts'
+import { checkWord, parametersOf } from './parameters.ts'
 import { Problem } from './problem.ts'
 import type { ApiRequest, ApiRoutes } from './server.ts'
 import { shownDevice } from './shown-device.ts'
@@ -109,26 +110,6 @@ async function listDevices(deps: ApiDeps, { query }: ApiRequest) {
   const page: unknown[] = []
   await visitInSlices(devices, (device) => page.push(shownDevice(device)))
   return { devices: page, next: next ?? null }
-}
-
-/** The parameters that are given; empty ones count as absent, as forms send them. */
-function parametersOf<Name extends string>(
-  query: URLSearchParams,
-  known: readonly Name[],
-): Partial<Record<Name, string>> {
-  for (const name of query.keys()) {
-    if (!known.some((one) => one === name)) {
-      throw new Problem(400, 'Bad Request', `there is no parameter ${name}; expected ${known.join(', ')}`)
-    }
-    if (query.getAll(name).length > 1) throw new Problem(400, 'Bad Request', `${name} is given twice`)
-  }
-  return Object.fromEntries([...query].filter(([, value]) => value !== '')) as Partial<Record<Name, string>>
-}
-
-/** A filter that could never match is a slip of the pen, not an empty inventory. */
-function checkWord(name: string, word: string | undefined, known: readonly string[]): void {
-  if (word === undefined || known.includes(word)) return
-  throw new Problem(400, 'Bad Request', `there is no ${name} ${word}; expected one of ${known.join(', ')}`)
 }
 
 function showDevice(deps: ApiDeps, { segments }: ApiRequest) {
