@@ -19,12 +19,14 @@ export interface StoreCheck {
 
 const tables = [
   'device_facts',
+  'device_ids',
   'users',
   'overrides',
   'sightings',
   'audit_events',
   'hourly_counts',
   'sync_state',
+  'source_parts',
   'outbox',
 ] as const
 

@@ -63,7 +63,7 @@ function rawRow({ place }: CsvLine, parsed: CsvCells, columns: readonly FactsFie
   return { place, value: Object.fromEntries(values.filter(([, value]) => value !== undefined)) }
 }
 
-const lists: ReadonlySet<FactsField> = new Set(['aliases', 'groups'])
+const lists: ReadonlySet<FactsField> = new Set(['aliases', 'groups', 'otherIds'])
 const booleans: ReadonlySet<FactsField> = new Set([
   'enrolled',
   'registered',
@@ -73,6 +73,7 @@ const booleans: ReadonlySet<FactsField> = new Set([
   'passcode',
   'emailProfileManaged',
   'wipePending',
+  'domainJoined',
 ])
 const booleanWords: ReadonlyMap<string, boolean> = new Map([
   ['true', true],

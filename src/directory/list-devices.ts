@@ -7,7 +7,7 @@ import type { Override } from '#policy/facts.ts'
 import { prepare } from './database.ts'
 import { DirectoryError } from './errors.ts'
 import { type DeviceRecord, type MergedDevice, mergeDevice } from './merge.ts'
-import { deviceColumns, deviceRecord, type DeviceFactsRow, type FactsReader } from './read-facts.ts'
+import type { FactsReader } from './read-facts.ts'
 import { createOverrideReader, overrideOf, rowInForce } from './read-overrides.ts'
 import type { Seen } from './write-sightings.ts'
 
@@ -119,10 +119,6 @@ export function createDeviceLister(
   const selectPairs = preparePairs(database, ['device_facts', 'sightings', 'overrides'])
   // few pairs have one, and a walk through all to find them would take its time
   const selectOverriddenPairs = preparePairs(database, ['overrides'])
-  const selectFacts = prepare<DeviceFactsRow>(
-    database,
-    `SELECT ${deviceColumns} FROM device_facts WHERE user = ? AND device_key = ? ORDER BY device_id`,
-  )
   const selectSighting = prepare<SightingRow>(
     database,
     'SELECT * FROM sightings WHERE user = ? AND device_key = ?',
@@ -135,10 +131,8 @@ export function createDeviceLister(
   const overrides = createOverrideReader(database, (name) => reader.resolve(name))
 
   function entry({ user, device_key: key }: Pair): DeviceEntry | undefined {
-    const records = selectFacts
-      .all(user, key)
-      .map(deviceRecord)
-      .filter((record) => sourceOrder.includes(record.source))
+    const records = reader
+      .deviceRecords(user, key)
       .toSorted((a, b) => sourceOrder.indexOf(a.source) - sourceOrder.indexOf(b.source))
     const sighting = selectSighting.get(user, key)
     const { value, aliases } = reader.userFacts(user)

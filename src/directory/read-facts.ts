@@ -3,6 +3,7 @@ import type { DeviceInformation } from '#eas/device-information.ts'
 import type { DeviceFacts, OtherDevice, PairHistory, UserFacts } from '#policy/facts.ts'
 import type { Action, Reason } from '#policy/reasons.ts'
 import { prepare } from './database.ts'
+import { linkKey, matchRecords } from './match.ts'
 import { type DeviceRecord, type MergedDevice, mergeDevice } from './merge.ts'
 import { createOverrideReader, type PairOverrides } from './read-overrides.ts'
 
@@ -40,7 +41,7 @@ export interface FactsReader {
   /** The one user that a name (lower case) leads to; undefined where it leads to none or to several. T-17 */
   resolve(name: string): string | undefined
   userFacts(user: string): RevisedUser
-  /** Undefined where no configured source has the device under this user. */
+  /** Undefined where no configured source has the device under this user, by this id or by another of its ids. */
   deviceFacts(user: string, deviceKey: string): Revised<MergedDevice> | undefined
   /** What each configured source says of the device under this user: that of which `deviceFacts` is made. */
   deviceRecords(user: string, deviceKey: string): readonly DeviceRecord[]
@@ -69,10 +70,16 @@ export interface DeviceFactsRow {
 
 /**
  * Columns of a `DeviceFactsRow`. A row was last confirmed when it was written, or when a complete set of its source
- * was read: such a set leaves no row that it did not list.
+ * was read: such a set leaves no row that it did not list, but for those that it marks as missing.
  */
-export const deviceColumns = `user, device_key, device_id, source, facts, revision,
-  max(as_of, coalesce((SELECT confirmed_at FROM sync_state WHERE sync_state.source = device_facts.source), 0)) AS as_of`
+export const deviceColumns = `device_facts.user, device_key, device_id, source, facts, revision,
+  CASE WHEN missing_since IS NULL
+    THEN max(as_of, coalesce((SELECT confirmed_at FROM sync_state WHERE sync_state.source = device_facts.source), 0))
+    ELSE as_of END AS as_of`
+
+interface LinkedRow extends DeviceFactsRow {
+  readonly rank: number
+}
 
 /** The record that a row holds. */
 export function deviceRecord(row: DeviceFactsRow): DeviceRecord {
@@ -82,6 +89,10 @@ export function deviceRecord(row: DeviceFactsRow): DeviceRecord {
     facts: JSON.parse(row.facts) as DeviceFacts,
     asOf: row.as_of,
   }
+}
+
+function linkedRecord(row: LinkedRow) {
+  return { ...deviceRecord(row), rank: row.rank }
 }
 
 /** @param sourceOrder every source that counts, first the one that goes before all */
@@ -97,6 +108,11 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
   const selectDevice = prepare<DeviceFactsRow>(
     database,
     `SELECT ${deviceColumns} FROM device_facts WHERE user = ? AND device_key = ? ORDER BY device_id, source`,
+  )
+  const selectLinked = prepare<LinkedRow>(
+    database,
+    `SELECT ${deviceColumns}, rank FROM device_ids JOIN device_facts ON device_facts.id = device
+     WHERE device_ids.user = ? AND device_ids.key = ? ORDER BY rank, device`,
   )
   const selectDevices = prepare<DeviceFactsRow>(
     database,
@@ -129,6 +145,16 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
     return users.size === 1 ? users.values().next().value : undefined
   }
 
+  /** What stands for the device: under its own key, under that without hyphens, or as another id of a record. */
+  function recordsOf(user: string, deviceKey: string): Revised<readonly DeviceRecord[]> {
+    const linkedKey = linkKey(deviceKey)
+    const direct = selectDevice.all(user, deviceKey)
+    if (linkedKey !== deviceKey) direct.push(...selectDevice.all(user, linkedKey))
+    const linked = selectLinked.all(user, linkedKey)
+    const value = matchRecords(direct.map(deviceRecord), linked.map(linkedRecord), deviceKey)
+    return { value, revision: highest([...direct, ...linked]) }
+  }
+
   return {
     resolve,
 
@@ -140,13 +166,12 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
     },
 
     deviceFacts(user, deviceKey) {
-      const rows = selectDevice.all(user, deviceKey)
-      const value = mergeDevice(rows.map(deviceRecord), sourceOrder)
-      return value === undefined ? undefined : { value, revision: highest(rows) }
+      const records = recordsOf(user, deviceKey)
+      const value = mergeDevice(records.value, sourceOrder)
+      return value === undefined ? undefined : { value, revision: records.revision }
     },
 
-    deviceRecords: (user, deviceKey) =>
-      selectDevice.all(user, deviceKey).filter(isConfigured).map(deviceRecord),
+    deviceRecords: (user, deviceKey) => recordsOf(user, deviceKey).value.filter(isConfigured),
 
     hasOtherOwner(deviceKey, user) {
       for (const row of selectOwners.iterate(deviceKey, user ?? '')) if (isConfigured(row)) return true

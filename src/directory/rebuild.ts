@@ -30,8 +30,22 @@ interface Salvage {
 const salvages: readonly Salvage[] = [
   {
     table: 'device_facts',
-    columns: ['user', 'device_key', 'device_id', 'source', 'facts', 'as_of', 'revision'],
-    valid: (row) => hasSoundDeviceId(row) && isDeviceFacts(parsed(row['facts'])),
+    columns: [
+      'user',
+      'device_key',
+      'device_id',
+      'source',
+      'facts',
+      'as_of',
+      'revision',
+      'other_keys',
+      'record_id',
+      'missing_since',
+    ],
+    valid: (row) =>
+      hasSoundDeviceId(row) &&
+      isDeviceFacts(parsed(row['facts'])) &&
+      (typeof row['other_keys'] !== 'string' || isTextList(parsed(row['other_keys']))),
   },
   {
     table: 'users',
@@ -130,6 +144,10 @@ function salvage(path: string, fresh: string, at: number): Pick<RebuiltStore, 's
       salvaged[table.table] = result.rows
       complete &&= result.complete
     }
+    target.exec(
+      `INSERT OR IGNORE INTO device_ids SELECT user, other.value, device_facts.id, other.key
+       FROM device_facts, json_each(device_facts.other_keys) AS other`,
+    )
     target.exec(`INSERT INTO user_names SELECT user, user, source FROM users`)
     target.exec(
       `INSERT OR IGNORE INTO user_names SELECT alias.value, user, source FROM users, json_each(users.aliases) AS alias`,

@@ -13,6 +13,8 @@ export interface FactsRecord extends DeviceFacts {
   readonly groups?: readonly string[]
   /** The EAS device id as spelled by the source. */
   readonly deviceId?: string
+  /** Other ids that the phone may present in its place, best first: of the MDM, of the directory, a serial number. */
+  readonly otherIds?: readonly string[]
 }
 
 /** What is wrong with one field; `field` is empty where it is the record as a whole. */
@@ -26,6 +28,7 @@ export type ParsedRecord = { readonly record: FactsRecord } | { readonly faults:
 const maxNameLength = 256
 const maxTextLength = 128
 const maxListLength = 2000
+const maxOtherIds = 16
 
 /** One line of text without blanks around it. */
 export function plainText(maxLength: number) {
@@ -63,14 +66,19 @@ export const time = z.string({ error: timeMessage }).transform((written, context
   return at
 })
 
+const deviceId = z
+  .string()
+  .refine(isDeviceId, { error: 'expected 1 to 64 of the letters A to Z, digits, -, _ and .' })
+
 const schema = z.strictObject(
   {
     user: name,
     aliases: names.optional(),
     groups: names.optional(),
-    deviceId: z
-      .string()
-      .refine(isDeviceId, { error: 'expected 1 to 64 of the letters A to Z, digits, -, _ and .' })
+    deviceId: deviceId.optional(),
+    otherIds: z
+      .array(deviceId, { error: 'expected a list of device ids' })
+      .max(maxOtherIds, { error: `expected at most ${maxOtherIds} device ids` })
       .optional(),
     enrolled: boolean.optional(),
     registered: boolean.optional(),
@@ -102,7 +110,8 @@ export const factsFields = Object.keys(schema.shape) as readonly FactsField[]
 
 /** The fields that describe the device. */
 export const deviceFields = factsFields.filter(
-  (field): field is keyof DeviceFacts => !['user', 'aliases', 'groups', 'deviceId'].includes(field),
+  (field): field is keyof DeviceFacts =>
+    !['user', 'aliases', 'groups', 'deviceId', 'otherIds'].includes(field),
 )
 
 export function isFactsField(field: string): field is FactsField {
@@ -120,7 +129,7 @@ export function parseRecord(value: unknown): ParsedRecord {
   const parsed = schema.safeParse(value)
   if (!parsed.success) return { faults: parsed.error.issues.flatMap(toFaults) }
   const fields = parsed.data
-  const given = deviceFields.filter((field) => fields[field] !== undefined)
+  const given = ['otherIds' as const, ...deviceFields].filter((field) => fields[field] !== undefined)
   if (fields.deviceId === undefined && given.length > 0) {
     return {
       faults: [{ field: 'deviceId', message: `expected, because ${given.join(', ')} describe a device` }],

@@ -124,6 +124,26 @@ export const migrations: readonly string[] = [
   ALTER TABLE sightings ADD COLUMN noncompliant_since INTEGER;
   ALTER TABLE sightings ADD COLUMN known_client TEXT;
   `,
+  `
+  ALTER TABLE device_facts ADD COLUMN other_keys TEXT;
+  ALTER TABLE device_facts ADD COLUMN record_id TEXT;
+  ALTER TABLE device_facts ADD COLUMN missing_since INTEGER;
+
+  CREATE TABLE device_ids (
+    user TEXT NOT NULL,
+    key TEXT NOT NULL,
+    device INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    PRIMARY KEY (user, key, device)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE source_parts (
+    source TEXT NOT NULL,
+    part TEXT NOT NULL,
+    complete_at INTEGER,
+    PRIMARY KEY (source, part)
+  ) STRICT;
+  `,
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

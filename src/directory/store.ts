@@ -16,6 +16,7 @@ import type { Sighting } from './sightings.ts'
 import { createSyncReader, createSyncWriter, type SyncState } from './sync-state.ts'
 import { createFactsWriter, type UpsertMode } from './write-facts.ts'
 import { createOverrideWriter, type OverrideWriter } from './write-overrides.ts'
+import { createRowWriter } from './write-rows.ts'
 import { createSightingsWriter, type RecordedSightings } from './write-sightings.ts'
 
 /** What every process may read of the store. Calls are synchronous where they do not give a promise. */
@@ -164,7 +165,7 @@ function createOwner(
     for (const listener of listeners) listener(changes)
   })
   const reader = createReader(database, path, sourceOrder)
-  const facts = createFactsWriter(database, committer, now)
+  const facts = createFactsWriter(database, committer, createRowWriter(database, now))
   const { removeEndedOverrides, ...overrides } = createOverrideWriter(database, committer, reader, now)
   const recordSync = createSyncWriter(database, committer, () => reader.sourcesComplete())
   const selectRecord = prepare(

@@ -6,6 +6,7 @@ import { type Committer, type Transaction, visitInSlices } from './commit.ts'
 import { prepare } from './database.ts'
 import { stricterFacts } from './merge.ts'
 import { deviceFactsOf, type FactsRecord } from './record.ts'
+import { type DeviceRow, listOf, type RowWriter, type UserRow } from './write-rows.ts'
 
 /** How `upsert` takes a record: `given` adds its fields to what is held, `all` lets it stand for the whole device. */
 export type UpsertMode = 'given' | 'all'
@@ -30,31 +31,18 @@ export interface Replaced {
   readonly changes: readonly Change[]
 }
 
+/** All that one batch of records says of one device. */
+interface DevicePart {
+  readonly facts: DeviceFacts
+  readonly otherIds: readonly string[] | undefined
+}
+
 /** All that one batch of records says of one user. */
 interface UserPart {
   readonly user: string
   aliases: Set<string> | undefined
   groups: Set<string> | undefined
-  readonly devices: Map<string, DeviceFacts>
-}
-
-interface DeviceRow {
-  readonly id: number
-  readonly user: string
-  readonly device_key: string
-  readonly device_id: string
-  readonly source: string
-  readonly facts: string
-  readonly revision: number
-}
-
-interface UserRow {
-  readonly id: number
-  readonly user: string
-  readonly source: string
-  readonly aliases: string
-  readonly groups: string
-  readonly revision: number
+  readonly devices: Map<string, DevicePart>
 }
 
 type Lists = (held: readonly string[], given: ReadonlySet<string> | undefined) => readonly string[]
@@ -77,16 +65,12 @@ interface WriteOptions {
 /** Rows looked at in one step where a whole table is walked. */
 const windowRows = 500
 
-/** The writing side of device facts and users. Each row that changes writes its outbox row in the same transaction. */
+/** The writing side of device facts and users, for sources that give whole sets or single records. */
 export function createFactsWriter(
   database: DatabaseSync,
   committer: Committer,
-  now: () => number,
+  rows: RowWriter,
 ): FactsWriter {
-  const selectDevice = prepare<DeviceRow>(
-    database,
-    'SELECT * FROM device_facts WHERE user = ? AND device_key = ? AND device_id = ? AND source = ?',
-  )
   const selectSpellings = prepare<DeviceRow>(
     database,
     'SELECT * FROM device_facts WHERE user = ? AND device_key = ?',
@@ -95,36 +79,10 @@ export function createFactsWriter(
     database,
     `SELECT * FROM device_facts WHERE id > ? ORDER BY id LIMIT ${windowRows}`,
   )
-  const insertDevice = database.prepare(
-    'INSERT INTO device_facts (user, device_key, device_id, source, facts, as_of, revision) VALUES (?, ?, ?, ?, ?, ?, ?)',
-  )
-  const updateDevice = database.prepare(
-    'UPDATE device_facts SET facts = ?, as_of = ?, revision = ? WHERE id = ?',
-  )
-  const confirmDevice = database.prepare('UPDATE device_facts SET as_of = ? WHERE id = ?')
-  const deleteDevice = database.prepare('DELETE FROM device_facts WHERE id = ? AND revision = ?')
-  const selectUser = prepare<UserRow>(database, 'SELECT * FROM users WHERE user = ? AND source = ?')
-  const selectUserSources = prepare<UserRow>(database, 'SELECT * FROM users WHERE user = ?')
   const selectUserWindow = prepare<UserRow>(
     database,
     `SELECT * FROM users WHERE id > ? ORDER BY id LIMIT ${windowRows}`,
   )
-  const upsertUser = database.prepare(
-    `INSERT INTO users (user, source, aliases, groups, revision) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (user, source) DO UPDATE
-     SET aliases = excluded.aliases, groups = excluded.groups, revision = excluded.revision`,
-  )
-  const deleteUser = database.prepare('DELETE FROM users WHERE id = ? AND revision = ?')
-  const insertName = database.prepare('INSERT INTO user_names (name, user, source) VALUES (?, ?, ?)')
-  const deleteName = database.prepare('DELETE FROM user_names WHERE name = ? AND user = ? AND source = ?')
-  const insertOutbox = database.prepare(
-    'INSERT INTO outbox (revision, at, kind, user, device_id, source, record) VALUES (?, ?, ?, ?, ?, ?, ?)',
-  )
-
-  /** Every name that leads to the user, by whatever source. */
-  function namesOf(user: string): Set<string> {
-    return new Set([user, ...selectUserSources.all(user).flatMap((row) => listOf(row.aliases))])
-  }
 
   function writeUser(
     transaction: Transaction,
@@ -132,24 +90,12 @@ export function createFactsWriter(
     { user, ...given }: UserPart,
     { lists, since }: WriteOptions,
   ): void {
-    const row = selectUser.get(user, source)
+    const row = rows.userRow(user, source)
     if (row !== undefined && row.revision > since) return
-    const held = listOf(row?.aliases)
-    const aliases = lists(held, given.aliases)
-      .filter((alias) => alias !== user)
-      .toSorted()
-    const groups = lists(listOf(row?.groups), given.groups).toSorted()
-    const [aliasText, groupText] = [JSON.stringify(aliases), JSON.stringify(groups)]
-    if (row !== undefined && row.aliases === aliasText && row.groups === groupText) return
-    const revision = transaction.nextRevision()
-    const names = namesOf(user)
-    upsertUser.run(user, source, aliasText, groupText, revision)
-    const before = new Set(row === undefined ? [] : [user, ...held])
-    const after = new Set([user, ...aliases])
-    for (const name of before.difference(after)) deleteName.run(name, user, source)
-    for (const name of after.difference(before)) insertName.run(name, user, source)
-    insertOutbox.run(revision, now(), 'user', user, null, source, JSON.stringify({ aliases, groups }))
-    transaction.changed({ kind: 'user', revision, user, names: [...names.union(after)] })
+    rows.putUser(transaction, source, user, row, {
+      aliases: lists(listOf(row?.aliases), given.aliases),
+      groups: lists(listOf(row?.groups), given.groups),
+    })
   }
 
   function writeDevice(
@@ -157,41 +103,15 @@ export function createFactsWriter(
     source: string,
     user: string,
     deviceId: string,
-    given: DeviceFacts,
+    given: DevicePart,
     { mode, confirm, since }: WriteOptions,
   ): void {
-    const key = deviceKey(deviceId)
-    const row = selectDevice.get(user, key, deviceId, source)
+    const row = rows.deviceRow(user, deviceId, source)
     if (row !== undefined && row.revision > since) return
     const held = row !== undefined && mode === 'given' ? factsOf(row.facts) : {}
-    const facts = JSON.stringify(deviceFactsOf({ ...held, ...given }))
-    if (row?.facts === facts) {
-      if (confirm) confirmDevice.run(now(), row.id)
-      return
-    }
-    const revision = transaction.nextRevision()
-    if (row === undefined) insertDevice.run(user, key, deviceId, source, facts, now(), revision)
-    else updateDevice.run(facts, now(), revision, row.id)
-    insertOutbox.run(revision, now(), 'device', user, deviceId, source, facts)
-    transaction.changed({ kind: 'device', revision, user, deviceKey: key })
-  }
-
-  /** Does nothing where the row was written again since it was read. */
-  function removeDevice(transaction: Transaction, row: DeviceRow): void {
-    if (deleteDevice.run(row.id, row.revision).changes === 0) return
-    const revision = transaction.nextRevision()
-    insertOutbox.run(revision, now(), 'device', row.user, row.device_id, row.source, null)
-    transaction.changed({ kind: 'device', revision, user: row.user, deviceKey: row.device_key })
-  }
-
-  /** Does nothing where the row was written again since it was read. */
-  function removeUser(transaction: Transaction, row: UserRow): void {
-    const names = namesOf(row.user)
-    if (deleteUser.run(row.id, row.revision).changes === 0) return
-    const revision = transaction.nextRevision()
-    for (const name of [row.user, ...listOf(row.aliases)]) deleteName.run(name, row.user, row.source)
-    insertOutbox.run(revision, now(), 'user', row.user, null, row.source, null)
-    transaction.changed({ kind: 'user', revision, user: row.user, names: [...names] })
+    const facts = { ...held, ...given.facts }
+    const otherIds = mode === 'given' ? given.otherIds : (given.otherIds ?? [])
+    rows.putDevice(transaction, source, { user, deviceId, facts, otherIds }, row, confirm)
   }
 
   function writeParts(
@@ -199,9 +119,9 @@ export function createFactsWriter(
     parts: ReadonlyMap<string, UserPart>,
     options: WriteOptions,
   ): Promise<readonly Change[]> {
-    return committer.commitInSlices(rowsOf(parts), ({ part, deviceId, facts }, transaction) => {
+    return committer.commitInSlices(rowsOf(parts), ({ part, deviceId, device }, transaction) => {
       if (deviceId === undefined) writeUser(transaction, source, part, options)
-      else writeDevice(transaction, source, part.user, deviceId, facts, options)
+      else writeDevice(transaction, source, part.user, deviceId, device, options)
     })
   }
 
@@ -213,11 +133,11 @@ export function createFactsWriter(
   ): Promise<readonly Change[]> {
     const devices = await committer.commitInSlices(walk(selectDeviceWindow), (row, transaction) => {
       const isListed = listed.get(row.user)?.devices.has(row.device_id) === true
-      if (row.source === source && row.revision <= since && !isListed) removeDevice(transaction, row)
+      if (row.source === source && row.revision <= since && !isListed) rows.removeDevice(transaction, row)
     })
     const users = await committer.commitInSlices(walk(selectUserWindow), (row, transaction) => {
       if (row.source === source && row.revision <= since && !listed.has(row.user))
-        removeUser(transaction, row)
+        rows.removeUser(transaction, row)
     })
     return [...devices, ...users]
   }
@@ -241,7 +161,7 @@ export function createFactsWriter(
     remove(user, deviceId, source) {
       return committer.commit((transaction) => {
         for (const row of selectSpellings.all(user, deviceKey(deviceId))) {
-          if (source === undefined || row.source === source) removeDevice(transaction, row)
+          if (source === undefined || row.source === source) rows.removeDevice(transaction, row)
         }
       })
     },
@@ -256,42 +176,46 @@ async function gather(records: Iterable<FactsRecord>): Promise<Map<string, UserP
       user: record.user,
       aliases: undefined,
       groups: undefined,
-      devices: new Map<string, DeviceFacts>(),
+      devices: new Map<string, DevicePart>(),
     }
     parts.set(record.user, part)
     if (record.aliases !== undefined) part.aliases = new Set([...(part.aliases ?? []), ...record.aliases])
     if (record.groups !== undefined) part.groups = new Set([...(part.groups ?? []), ...record.groups])
     if (record.deviceId === undefined) return
-    const facts = deviceFactsOf(record)
+    const given: DevicePart = { facts: deviceFactsOf(record), otherIds: record.otherIds }
     const held = part.devices.get(record.deviceId)
-    part.devices.set(record.deviceId, held === undefined ? facts : stricterFacts(held, facts))
+    part.devices.set(record.deviceId, held === undefined ? given : stricterPart(held, given))
   })
   return parts
 }
 
+/** Of the other ids those that both records have: an id that only one has may be another device's. T-06 */
+function stricterPart(held: DevicePart, given: DevicePart): DevicePart {
+  const otherIds = held.otherIds?.filter((id) => given.otherIds?.includes(id) === true)
+  return { facts: stricterFacts(held.facts, given.facts), otherIds }
+}
+
 type PartRow =
-  | { readonly part: UserPart; readonly deviceId?: undefined; readonly facts?: undefined }
-  | { readonly part: UserPart; readonly deviceId: string; readonly facts: DeviceFacts }
+  | { readonly part: UserPart; readonly deviceId?: undefined; readonly device?: undefined }
+  | { readonly part: UserPart; readonly deviceId: string; readonly device: DevicePart }
 
 /** The rows to write, one at a time, since one user may have thousands of devices. A user comes before its devices. */
 function* rowsOf(parts: ReadonlyMap<string, UserPart>): Generator<PartRow> {
   for (const part of parts.values()) {
     yield { part }
-    for (const [deviceId, facts] of part.devices) yield { part, deviceId, facts }
+    for (const [deviceId, device] of part.devices) yield { part, deviceId, device }
   }
 }
 
 /** Walks a table by rowid, a window at a time, so that no read stays open between two slices. */
-function* walk<Row extends { readonly id: number }>(window: { all(after: number): Row[] }): Generator<Row> {
+export function* walk<Row extends { readonly id: number }>(window: {
+  all(after: number): Row[]
+}): Generator<Row> {
   let rows = window.all(0)
   while (rows.length > 0) {
     yield* rows
     rows = window.all(rows.at(-1)?.id ?? 0)
   }
-}
-
-function listOf(text: string | undefined): readonly string[] {
-  return text === undefined ? [] : (JSON.parse(text) as readonly string[])
 }
 
 function factsOf(text: string): DeviceFacts {

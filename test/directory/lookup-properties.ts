@@ -34,6 +34,7 @@ const record: Arbitrary<FactsRecord> = recordOf(
     deviceId: constantFrom(...spellings),
     enrolled: boolean(),
     complianceState: constantFrom('compliant', 'noncompliant'),
+    otherIds: subarray([...spellings, 'Id-1']),
   },
   { requiredKeys: ['user', 'deviceId'] },
 )
