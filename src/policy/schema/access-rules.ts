@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { accessLevel, allUsers, duration, groups, instant, refusal, share } from './values.ts'
-import { patterns, platformWord } from './device-match.ts'
+import { patterns, platformWord, somePatterns } from './device-match.ts'
 
 const platformException = z
-  .strictObject({ platform: platformWord.optional(), model: patterns.optional(), action: accessLevel })
+  .strictObject({ platform: platformWord.optional(), model: somePatterns.optional(), action: accessLevel })
   .refine(({ platform, model }) => platform !== undefined || model !== undefined, {
     error: 'expected a platform or a model',
   })
@@ -46,7 +46,7 @@ function accessRules({ requireRegistration, windows, blockedClients }: Defaults)
     /** For an enrolled device that the directory does not have as registered. */
     notRegistered: refusal.default('quarantine'),
     requireRegistration: z.boolean().default(requireRegistration),
-    /** For an enrolled device whose state is anything but compliant or in its grace period. */
+    /** For an enrolled device that is found wanting: noncompliant, conflict, error, or a grace that is over. */
     noncompliant: refusal.default('block'),
     /** For a state that says nothing yet. A device that holds real mail is asked to come back instead. */
     complianceUnknown: refusal.default('quarantine'),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { compareVersions, parseVersion, type Version } from '#eas/client/os-version.ts'
 import { platformOf, type Platform } from '#eas/client/platform.ts'
+import { isVersion } from './values.ts'
 
 const maxWildcards = 4
 
@@ -14,10 +15,15 @@ const pattern = z
     error: `expected at most ${maxWildcards} of *`,
   })
 
-/** One pattern or several, of which one must fit. */
+const patternsMessage = 'expected a text, or a list of texts'
+
+/** One pattern or several, of which one must fit; an empty list fits nothing. */
 export const patterns = z.union([pattern.transform((one) => [one]), z.array(pattern)], {
-  error: 'expected a text, or a list of texts',
+  error: patternsMessage,
 })
+
+/** The same for a rule, which an empty list would keep from ever matching. */
+export const somePatterns = patterns.refine((list) => list.length > 0, { error: patternsMessage })
 
 /** A platform by our name or an MDM's. */
 export const platformWord = z
@@ -42,14 +48,16 @@ export interface VersionRange {
 }
 
 const rangeMessage = 'expected a range such as "< 17.4", ">= 16 < 17.4" or "ios < 17.4"'
-const rangeText = /^(?:([A-Za-z][A-Za-z ]*?)\s*)?((?:\s*(?:<=|>=|<|>|=)?\s*\d+(?:\.\d+)*)+)$/
-const comparison = /(<=|>=|<|>|=)?\s*(\d+(?:\.\d+)*)/g
+const maxRangeLength = 80
+/** A platform, then one version or two; that the second must have an operator leaves one way to read a text. T-52 */
+const rangeText =
+  /^(?:([A-Za-z]+(?: [A-Za-z]+)*) ?)?(<=|>=|<|>|=)? ?(\d[\d.]*)(?: ?(<=|>=|<|>|=) ?(\d[\d.]*))?$/
 
 /** A range of OS versions as text; a bare version is that version alone. */
 export const versionRange = z
   .union([z.string(), z.number()], { error: rangeMessage })
   .transform((written, context): VersionRange => {
-    const parsed = parseRange(String(written).trim())
+    const parsed = parseRange(String(written).trim().replaceAll(/\s+/g, ' '))
     if (typeof parsed !== 'string') return parsed
     context.addIssue({ code: 'custom', message: parsed })
     return z.NEVER
@@ -57,14 +65,19 @@ export const versionRange = z
 
 /** @returns what is wrong with it, where something is */
 function parseRange(text: string): VersionRange | string {
-  const [, word, comparisons = ''] = rangeText.exec(text) ?? []
-  const ends = [...comparisons.matchAll(comparison)]
-  if (ends.length === 0 || ends.length > 2) return rangeMessage
+  const found = text.length > maxRangeLength ? null : rangeText.exec(text)
+  if (found === null) return rangeMessage
+  const [, word, firstOperator = '=', first = '', secondOperator, second = ''] = found
   const os = word === undefined ? undefined : platformOf(word)
   if (os === 'unknown') return `${word} is no platform; ${rangeMessage}`
   let min: VersionBound | undefined
   let max: VersionBound | undefined
-  for (const [, operator = '=', digits = ''] of ends) {
+  for (const [operator, digits] of [
+    [firstOperator, first],
+    [secondOperator, second],
+  ] as const) {
+    if (operator === undefined) continue
+    if (!isVersion(digits)) return rangeMessage
     const bound = { version: parseVersion(digits) ?? [], inclusive: operator.includes('=') }
     if (operator !== '<' && operator !== '<=') {
       if (min !== undefined) return 'the range has two lower ends'
@@ -87,14 +100,14 @@ function isEmptyRange(min: VersionBound, max: VersionBound): boolean {
 /** What a device rule looks at; every key that stands must fit. */
 export const deviceMatch = z
   .strictObject({
-    deviceType: patterns,
-    model: patterns,
-    os: z.union([platformWord.transform((one) => [one]), z.array(platformWord)], {
+    deviceType: somePatterns,
+    model: somePatterns,
+    os: z.union([platformWord.transform((one) => [one]), z.array(platformWord).min(1)], {
       error: 'expected a platform such as iOS, or a list of platforms',
     }),
     osVersion: versionRange,
-    userAgent: patterns,
-    client: patterns,
+    userAgent: somePatterns,
+    client: somePatterns,
   })
   .partial()
   .refine((match) => Object.keys(match).length > 0, {

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { parseVersion } from '#eas/client/os-version.ts'
 
 /** The name in a list of groups that stands for everybody. */
 export const allUsers = 'all-users'
@@ -48,8 +47,15 @@ export const instant = z
     return z.NEVER
   })
 
+/** True for a dotted version such as 17.4 and nothing more: at most 8 numbers of at most 9 digits. */
+export function isVersion(text: string): boolean {
+  return /^\d{1,9}(?:\.\d{1,9}){0,7}$/.test(text)
+}
+
+const versionMessage = 'expected a version such as "17.4"'
+
 /** A dotted version such as 17.4, as text. */
 export const version = z
-  .union([z.string(), z.number()], { error: 'expected a version such as "17.4"' })
+  .union([z.string(), z.number()], { error: versionMessage })
   .transform(String)
-  .refine((text) => parseVersion(text) !== undefined, { error: 'expected a version such as "17.4"' })
+  .refine(isVersion, { error: versionMessage })
