@@ -58,6 +58,12 @@ void t.test('gives users by id or name, and their aliases only where they are se
     await find(`userPrincipalName eq '${String(generated.value[0]?.['userPrincipalName'])}'`),
     idsOf([generated]),
   )
+  const third = await find("userPrincipalName eq 'user.3@contoso.example'")
+  t.strictSame(await find("proxyAddresses/any(a:a eq 'smtp:USER.3@alias.contoso.example')"), third)
+  t.strictSame(await find("onPremisesSamAccountName eq 'adelev' or mail eq 'user.3@contoso.example'"), [
+    ...third,
+    adele,
+  ])
   t.equal(
     (await ask(withOptions('/v1.0/users', { $filter: "jobTitle eq 'x'" }))).status,
     400,
@@ -86,6 +92,13 @@ void t.test('knows members through other groups, each once, though groups may be
   t.equal(new Set(idsOf(pages)).size, 24)
   t.match(members[0], { '@odata.type': '#microsoft.graph.group', id: sales })
   t.notMatch(members[0], { userPrincipalName: /./ })
+
+  await double.behave({ lists: { routes: ['transitiveMembers'], maxPageSize: 10, loopAtPage: 1 } })
+  const looping = `/v1.0/groups/${allStaff}/transitiveMembers`
+  const second = await pageOf(ask, (await pageOf(ask, looping))['@odata.nextLink'] ?? '')
+  t.equal(second.value.length, 10)
+  t.strictSame(await pageOf(ask, second['@odata.nextLink'] ?? ''), second)
+  await double.behave({ lists: {} })
 
   const cast = `/v1.0/groups/${allStaff}/transitiveMembers/microsoft.graph.user?$count=true&$top=10&$select=id`
   t.equal((await ask(cast)).status, 400, 'a cast needs the header')

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { good, Refusal, type Answer } from './answers.ts'
 import { contextOf, singleText, type Call } from './call.ts'
-import { listPage, requireKnown, selected } from './list.ts'
+import { liesOf, listPage, nextCursor, requireKnown, selected } from './list.ts'
 import type { Member } from './membership.ts'
+import { holds, readUsers } from './permissions.ts'
 import { nextLink } from './query.ts'
 import type { CollectionName } from './tenant.ts'
 
@@ -86,7 +87,7 @@ const contextName = { users: 'users', groups: 'groups', directoryDevices: 'devic
 /** GET /users, /groups, /devices */
 export function list(collection: DirectoryCollection): (call: Call) => Answer {
   return (call) => {
-    const { behaviour, query, tenant, route } = call
+    const { query, tenant } = call
     requireKnown(query.filter, filterable[collection])
     return listPage({
       ...call,
@@ -97,7 +98,7 @@ export function list(collection: DirectoryCollection): (call: Call) => Answer {
       maxTop: maxPage,
       defaultProperties: defaultProperties[collection],
       ignored: () => false,
-      lies: behaviour.lists.routes.includes(route) ? behaviour.lists : undefined,
+      lies: liesOf(call),
     })
   }
 }
@@ -165,8 +166,7 @@ function memberPage(call: Call, members: readonly Member[], next: number | undef
   const { origin, path, query, tenant, permissions } = call
   let body = contextOf(call, 'directoryObjects')
   if (next !== undefined) {
-    const page = (query.cursor?.page ?? 0) + 1
-    const link = nextLink(path, query.encoded, { position: next, page, state: '' })
+    const link = nextLink(path, query.encoded, nextCursor(liesOf(call), query, next))
     body += `,"@odata.nextLink":${JSON.stringify(`${origin}${link}`)}`
   }
   const isCast = castOf(call) !== undefined
@@ -178,7 +178,7 @@ function memberPage(call: Call, members: readonly Member[], next: number | undef
     const position = table.positionOf(id)
     if (position === undefined) return undefined
     // without the permission for the type itself a member is its id and nothing more
-    const isOpen = type !== 'user' || permissions.includes('User.Read.All')
+    const isOpen = type !== 'user' || holds(permissions, readUsers)
     const known = isOpen ? table.writer(properties)(position) : closedText(id, properties)
     if (isCast) return known
     return `{"@odata.type":"#microsoft.graph.${type}"${known === '{}' ? '' : ','}${known.slice(1)}`
@@ -204,15 +204,13 @@ function requireAdvanced(call: Call): void {
   throw new Refusal(400, 'Request_UnsupportedQuery', text)
 }
 
-function pageSize({ query: { top } }: Call): number {
+function pageSize(call: Call): number {
+  const { top } = call.query
   if (top !== undefined && top > maxPage) {
-    throw new Refusal(
-      400,
-      'Request_BadRequest',
-      `Invalid page size specified: '${top}'. Must be between 1 and ${maxPage}.`,
-    )
+    const text = `Invalid page size specified: '${top}'. Must be between 1 and ${maxPage}.`
+    throw new Refusal(400, 'Request_BadRequest', text)
   }
-  return top ?? defaultPage
+  return Math.min(top ?? defaultPage, liesOf(call)?.maxPageSize ?? maxPage)
 }
 
 function userOf({ tenant, ids }: Call): Member {

@@ -1,5 +1,5 @@
 import names from './names.json' with { type: 'json' }
-import { guids, hex8, mix } from './mix.ts'
+import { guids, mix } from './mix.ts'
 import type { Scenario } from './scenario.ts'
 import type { Generated } from './table.ts'
 
@@ -31,12 +31,19 @@ export function generatedUsers({ generated: { users, seed }, tenant: { domain } 
   const proxyAddresses = (index: number) => {
     const mail = mailAt(index)
     if (mail === null) return '[]'
-    return JSON.stringify([`SMTP:${mail}`, `smtp:${hex8(index)}@alias.${domain}`, `SIP:${mail}`])
+    return JSON.stringify([`SMTP:${mail}`, `smtp:user.${index}@alias.${domain}`, `SIP:${mail}`])
   }
-  const pattern = new RegExp(`^(?:user|person)\\.(\\d{1,9})@(?:mail\\.)?${RegExp.escape(domain)}$`, 'i')
-  const indexOfName = (name: string) => {
-    const index = Number(pattern.exec(name)?.[1] ?? Infinity)
-    return index < users ? [index] : []
+  const domainPattern = RegExp.escape(domain)
+  /** How each kind of name gives the number back. */
+  const patterns: Readonly<Record<string, RegExp>> = {
+    userPrincipalName: new RegExp(`^user\\.(\\d{1,9})@${domainPattern}$`, 'i'),
+    mail: new RegExp(`^(?:user|person)\\.(\\d{1,9})@(?:mail\\.)?${domainPattern}$`, 'i'),
+    proxyAddresses: new RegExp(
+      `^(?:smtp|sip):(?:user|person)\\.(\\d{1,9})@(?:(?:mail|alias)\\.)?${domainPattern}$`,
+      'i',
+    ),
+    otherMails: /^p(\d{1,9})@private\.example$/i,
+    onPremisesSamAccountName: /^u(\d{1,9})$/i,
   }
   return {
     count: users,
@@ -66,11 +73,10 @@ export function generatedUsers({ generated: { users, seed }, tenant: { domain } 
       userType: () => '"Member"',
     },
     indicesOf: (property, value) => {
-      if (property === 'id') {
-        const index = indexOf(value)
-        return index === undefined || index >= users ? [] : [index]
-      }
-      return property === 'userPrincipalName' || property === 'mail' ? indexOfName(value) : undefined
+      const pattern = patterns[property]
+      if (property !== 'id' && pattern === undefined) return undefined
+      const index = pattern === undefined ? indexOf(value) : Number(pattern.exec(value)?.[1] ?? Infinity)
+      return index === undefined || index >= users ? [] : [index]
     },
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { errorAnswer, Refusal, unknownErrorAnswer, type Answer, type Service } from './answers.ts'
 import { entraAnswer } from './entra-errors.ts'
 import { createFaults, type FaultKind, type NextFault } from './faults.ts'
+import { holds } from './permissions.ts'
 import { readQuery } from './query.ts'
 import { costOf, findRoute, type Route } from './routes.ts'
 import { behaviourSchema, type Behaviour, type RouteName, type Scenario } from './scenario.ts'
@@ -129,8 +130,9 @@ export function createGraph(scenario: Scenario): Graph {
       if (method === 'POST' && tokenPath.test(path)) return give(request, origin)
       const found = routeAt(method, path)
       try {
-        if (found === undefined)
+        if (found === undefined) {
           throw new Refusal(400, 'BadRequest', `Resource not found for the segment '${path}'.`)
+        }
         return answerRoute(request, origin, found.route, found.ids)
       } catch (error) {
         if (!(error instanceof Refusal)) throw error
@@ -184,7 +186,7 @@ function routeAt(method: string, path: string): ReturnType<typeof findRoute> {
 
 /** @throws {Refusal} 403 in the words of the service */
 function requirePermissions({ service, permissions }: Route, held: readonly string[]): void {
-  const missing = permissions.find((alternatives) => !alternatives.some((name) => held.includes(name)))
+  const missing = permissions.find((wanted) => !holds(held, wanted))
   if (missing === undefined) return
   if (service === 'directory') {
     throw new Refusal(

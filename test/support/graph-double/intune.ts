@@ -1,7 +1,7 @@
 import { good, Refusal, type Answer } from './answers.ts'
 import { contextOf, singleText, type Call } from './call.ts'
 import type { Filter } from './filter.ts'
-import { listPage, selected } from './list.ts'
+import { liesOf, listPage, selected } from './list.ts'
 
 const maxPage = 1000
 
@@ -25,7 +25,7 @@ export function userManagedDevices(call: Call): Answer {
 }
 
 function devicePage(call: Call, context: string, within?: readonly number[]): Answer {
-  const { behaviour, tenant, route } = call
+  const { behaviour, tenant } = call
   const { supported, emptyUserMatchesAll } = behaviour.filters
   const table = tenant.tables.managedDevices
   const ignored = (part: Filter): boolean => {
@@ -43,7 +43,7 @@ function devicePage(call: Call, context: string, within?: readonly number[]): An
     defaultProperties: [...table.properties],
     ignored,
     within,
-    lies: behaviour.lists.routes.includes(route) ? behaviour.lists : undefined,
+    lies: liesOf(call),
   })
 }
 

@@ -1,8 +1,8 @@
 import { good, Refusal, type Answer } from './answers.ts'
-import { contextOf } from './call.ts'
+import { contextOf, type Call } from './call.ts'
 import { passes, propertiesOf, type Filter } from './filter.ts'
-import { nextLink, type Query } from './query.ts'
-import type { Behaviour } from './scenario.ts'
+import { nextLink, type Cursor, type Query } from './query.ts'
+import type { Behaviour, Json } from './scenario.ts'
 import type { Table } from './table.ts'
 
 /** A call that lists a collection. */
@@ -58,8 +58,7 @@ export function listPage(call: ListCall): Answer {
   if (call.counts === 'page') body += `,"@odata.count":${positions.length}`
   else if (query.count) body += `,"@odata.count":${collect(call, 0, Infinity).positions.length}`
   if (end !== undefined) {
-    const next = lies?.loopAtPage === page ? { position: start, page } : { position: end, page: page + 1 }
-    const link = nextLink(path, query.encoded, { ...next, state: '' })
+    const link = nextLink(path, query.encoded, nextCursor(lies, query, end))
     body += `,"@odata.nextLink":${JSON.stringify(`${lies?.nextLinkOrigin ?? origin}${link}`)}`
   }
   body += ',"value":['
@@ -69,6 +68,18 @@ export function listPage(call: ListCall): Answer {
     separator = ','
   }
   return good(`${body}]}`)
+}
+
+/** Where the next page begins, or where this one did if it is the one that loops. */
+export function nextCursor(lies: ListCall['lies'], { cursor }: Pick<Query, 'cursor'>, end: number): Cursor {
+  const { position, page } = cursor ?? { position: 0, page: 0 }
+  const next = lies?.loopAtPage === page ? { position, page } : { position: end, page: page + 1 }
+  return { ...next, state: '' }
+}
+
+/** Undefined where the scenario has none for this call. */
+export function liesOf({ behaviour: { lists }, route }: Call): ListCall['lies'] {
+  return lists.routes.includes(route) ? lists : undefined
 }
 
 function pageSize({ query: { top }, defaultTop, maxTop, lies }: ListCall): number {
@@ -98,8 +109,8 @@ function collect(
 ): { positions: readonly number[]; end: number | undefined } {
   const positions: number[] = []
   const isListed = (position: number): boolean => {
-    if (!table.has(position) || table.isHidden(position) || isDropped(position, lies?.droppedShare ?? 0))
-      return false
+    if (!table.has(position) || table.isHidden(position)) return false
+    if (isDropped(position, lies?.droppedShare ?? 0)) return false
     return filter === undefined || passes(filter, (property) => table.value(position, property), ignored)
   }
   const few = within ?? (filter === undefined ? undefined : narrow(table, filter, ignored))
@@ -127,30 +138,45 @@ function isDropped(position: number, share: number): boolean {
   return Math.floor((position + 1) * share) > Math.floor(position * share)
 }
 
-/** The positions that one part of the filter leaves, where the table knows them without a look at each record. */
+/** The positions that a part of the filter leaves, where the table knows them without a look at each record. */
 function narrow(
   table: Table,
   filter: Filter,
   ignored: (part: Filter) => boolean,
 ): readonly number[] | undefined {
-  const parts = filter.kind === 'and' ? filter.of : [filter]
-  for (const part of parts) {
-    if (ignored(part)) continue
-    const positions = part.kind === 'compare' ? candidates(table, part) : undefined
-    if (positions !== undefined) return positions
+  if (ignored(filter)) return undefined
+  switch (filter.kind) {
+    case 'compare':
+      return ofComparison(table, filter)
+    case 'in':
+    case 'any':
+      return union(filter.values.map((value) => withValue(table, filter.property, value)))
+    case 'or':
+      return union(filter.of.map((part) => narrow(table, part, ignored)))
+    case 'and':
+      return filter.of.map((part) => narrow(table, part, ignored)).find((found) => found !== undefined)
+    case 'not':
+    case 'startsWith':
+      return undefined
   }
-  return undefined
 }
 
-function candidates(
+function ofComparison(
   table: Table,
   { property, relation, value }: Extract<Filter, { kind: 'compare' }>,
 ): readonly number[] | undefined {
-  if (typeof value !== 'string') return undefined
-  if (relation === 'eq') return table.candidates(property, value)
-  return relation === 'ge' || relation === 'gt'
-    ? table.candidatesFrom(property, Date.parse(value))
-    : undefined
+  if (relation === 'eq') return withValue(table, property, value)
+  const isFrom = relation === 'ge' || relation === 'gt'
+  return isFrom && typeof value === 'string' ? table.candidatesFrom(property, Date.parse(value)) : undefined
+}
+
+function withValue(table: Table, property: string, value: Json): readonly number[] | undefined {
+  return typeof value === 'string' ? table.candidates(property, value) : undefined
+}
+
+function union(found: readonly (readonly number[] | undefined)[]): readonly number[] | undefined {
+  if (found.includes(undefined)) return undefined
+  return [...new Set(found.flatMap((some) => some ?? []))].toSorted((one, other) => one - other)
 }
 
 /** For the directory, which says so where it does not know a filter. @throws {Refusal} 400 */

@@ -48,6 +48,7 @@ export interface Wanted {
 /** Every call that reached the double. */
 export interface Requests {
   readonly arrive: (call: Omit<RequestRecord, 'number' | 'status'>) => RequestRecord
+  /** Only the first status of a call counts. */
   readonly answered: (record: RequestRecord, status: number) => void
   /** The last ones, oldest first. */
   readonly recent: () => readonly RequestRecord[]
@@ -94,6 +95,7 @@ export function createRequests(): Requests {
       return record
     },
     answered: (record, status) => {
+      if (record.status !== undefined) return
       record.status = status
       for (const name of countedAs(record.route)) {
         inFlight.set(name, (inFlight.get(name) ?? 1) - 1)

@@ -10,6 +10,15 @@ import {
   managedDevices,
   userManagedDevices,
 } from './intune.ts'
+import {
+  readConfiguration,
+  readDevices,
+  readManagedDevices,
+  readMembers,
+  readServiceConfig,
+  readUsers,
+  type AnyOf,
+} from './permissions.ts'
 import type { Query } from './query.ts'
 import type { RouteName } from './scenario.ts'
 
@@ -22,28 +31,12 @@ export interface Route {
   readonly pattern: string
   /** Default: v1.0 and beta. */
   readonly api?: 'beta'
-  /** All of these, each by itself or by one that holds it. */
-  readonly permissions: readonly (readonly string[])[]
+  /** All of these. */
+  readonly permissions: readonly AnyOf[]
   /** Units that it costs before what the query changes. Intune counts calls. */
   readonly cost: number
   readonly answer: (call: Call) => Answer
 }
-
-const managedDevicesPermission = [
-  'DeviceManagementManagedDevices.Read.All',
-  'DeviceManagementManagedDevices.ReadWrite.All',
-]
-const configurationPermission = [
-  'DeviceManagementConfiguration.Read.All',
-  'DeviceManagementConfiguration.ReadWrite.All',
-]
-const servicePermission = [
-  'DeviceManagementServiceConfig.Read.All',
-  'DeviceManagementServiceConfig.ReadWrite.All',
-]
-const usersPermission = ['User.Read.All', 'User.ReadWrite.All', 'Directory.Read.All']
-const groupsPermission = ['GroupMember.Read.All', 'Group.Read.All', 'Directory.Read.All']
-const devicesPermission = ['Device.Read.All', 'Device.ReadWrite.All', 'Directory.Read.All']
 
 const intune = { method: 'GET', service: 'intune', cost: 1 } as const
 const directory = { method: 'GET', service: 'directory' } as const
@@ -53,35 +46,35 @@ const routes: readonly Route[] = [
     ...intune,
     name: 'managedDevices',
     pattern: 'deviceManagement/managedDevices',
-    permissions: [managedDevicesPermission],
+    permissions: [readManagedDevices],
     answer: managedDevices,
   },
   {
     ...intune,
     name: 'managedDevice',
     pattern: 'deviceManagement/managedDevices/*',
-    permissions: [managedDevicesPermission],
+    permissions: [readManagedDevices],
     answer: managedDevice,
   },
   {
     ...intune,
     name: 'deviceCompliancePolicyStates',
     pattern: 'deviceManagement/managedDevices/*/deviceCompliancePolicyStates',
-    permissions: [[...managedDevicesPermission, ...configurationPermission]],
+    permissions: [[...readManagedDevices, ...readConfiguration]],
     answer: deviceCompliancePolicyStates,
   },
   {
     ...intune,
     name: 'userManagedDevices',
     pattern: 'users/*/managedDevices',
-    permissions: [managedDevicesPermission],
+    permissions: [readManagedDevices],
     answer: userManagedDevices,
   },
   {
     ...intune,
     name: 'conditionalAccessSettings',
     pattern: 'deviceManagement/conditionalAccessSettings',
-    permissions: [servicePermission],
+    permissions: [readServiceConfig],
     answer: conditionalAccessSettings,
   },
   {
@@ -89,7 +82,7 @@ const routes: readonly Route[] = [
     name: 'exchangeOnPremisesPolicy',
     pattern: 'deviceManagement/exchangeOnPremisesPolicy',
     api: 'beta',
-    permissions: [servicePermission],
+    permissions: [readServiceConfig],
     answer: exchangeOnPremisesPolicy,
   },
   {
@@ -97,7 +90,7 @@ const routes: readonly Route[] = [
     name: 'users',
     pattern: 'users',
     cost: 2,
-    permissions: [usersPermission],
+    permissions: [readUsers],
     answer: list('users'),
   },
   {
@@ -105,7 +98,7 @@ const routes: readonly Route[] = [
     name: 'user',
     pattern: 'users/*',
     cost: 1,
-    permissions: [usersPermission],
+    permissions: [readUsers],
     answer: single('users'),
   },
   ...['', '/microsoft.graph.group'].map((cast): Route => ({
@@ -113,7 +106,7 @@ const routes: readonly Route[] = [
     name: 'transitiveMemberOf',
     pattern: `users/*/transitiveMemberOf${cast}`,
     cost: 2,
-    permissions: [usersPermission, groupsPermission],
+    permissions: [readUsers, readMembers],
     answer: transitiveMemberOf,
   })),
   {
@@ -122,7 +115,7 @@ const routes: readonly Route[] = [
     method: 'POST',
     pattern: 'users/*/checkMemberGroups',
     cost: 4,
-    permissions: [usersPermission, groupsPermission],
+    permissions: [readUsers, readMembers],
     answer: checkMemberGroups,
   },
   {
@@ -130,7 +123,7 @@ const routes: readonly Route[] = [
     name: 'groupsDelta',
     pattern: 'groups/delta',
     cost: 1,
-    permissions: [groupsPermission],
+    permissions: [readMembers],
     answer: delta('groups'),
   },
   {
@@ -138,7 +131,7 @@ const routes: readonly Route[] = [
     name: 'groups',
     pattern: 'groups',
     cost: 1,
-    permissions: [groupsPermission],
+    permissions: [readMembers],
     answer: list('groups'),
   },
   {
@@ -146,7 +139,7 @@ const routes: readonly Route[] = [
     name: 'group',
     pattern: 'groups/*',
     cost: 1,
-    permissions: [groupsPermission],
+    permissions: [readMembers],
     answer: single('groups'),
   },
   ...['', '/microsoft.graph.user', '/microsoft.graph.group', '/microsoft.graph.device'].map(
@@ -155,7 +148,7 @@ const routes: readonly Route[] = [
       name: 'transitiveMembers',
       pattern: `groups/*/transitiveMembers${cast}`,
       cost: 5,
-      permissions: [groupsPermission],
+      permissions: [readMembers],
       answer: transitiveMembers,
     }),
   ),
@@ -164,7 +157,7 @@ const routes: readonly Route[] = [
     name: 'devicesDelta',
     pattern: 'devices/delta',
     cost: 1,
-    permissions: [devicesPermission],
+    permissions: [readDevices],
     answer: delta('devices'),
   },
   {
@@ -172,7 +165,7 @@ const routes: readonly Route[] = [
     name: 'devices',
     pattern: 'devices',
     cost: 1,
-    permissions: [devicesPermission],
+    permissions: [readDevices],
     answer: list('directoryDevices'),
   },
   {
@@ -180,7 +173,7 @@ const routes: readonly Route[] = [
     name: 'device',
     pattern: 'devices/*',
     cost: 1,
-    permissions: [devicesPermission],
+    permissions: [readDevices],
     answer: single('directoryDevices'),
   },
 ]

@@ -31,7 +31,8 @@ import { z } from 'zod'
  *   forbidden  which of Intune's two shapes a 403 has
  *   lists      lies of the list calls named by `routes`: how large a page may be, what becomes of a larger $top, empty
  *              pages (every nth), a page whose nextLink leads to itself, the share of records that is left out without
- *              a word, another origin in nextLink
+ *              a word, another origin in nextLink. `routes` may name all lists; of transitiveMembers and
+ *              transitiveMemberOf only the page size and the loop are told
  *   filters    properties of managedDevice that $filter heeds (others are ignored in silence and match everything),
  *              and whether an empty userPrincipalName matches everything
  *   index      frozen: reads with ConsistencyLevel: eventual see memberships as they were when it froze

@@ -44,9 +44,7 @@ export async function serve(scenario: Scenario): Promise<Listening> {
     const route = graph.routeOf(method, path)
     const service = serviceOf(route, path)
     const record = arrive(requests, req, route, (toldUntilMs.get(service) ?? 0) - earlyMs > graph.nowMs())
-    res.once('close', () => {
-      if (record.status === undefined) requests.answered(record, 0)
-    })
+    res.once('close', () => requests.answered(record, 0))
     const fault = graph.nextFault(route)
     const request: GraphRequest = {
       method,
@@ -132,14 +130,13 @@ function send(
   fault: FaultKind | undefined,
   ids: Readonly<Record<string, string>>,
 ): void {
-  const half = body.slice(0, Math.floor(body.length / 2))
   if (fault?.kind === 'cut') {
     if (fault.where === 'head') {
       res.destroy()
       return
     }
     // the half must have left before the connection breaks
-    res.writeHead(status, { ...headers, ...ids }).write(half, () => res.destroy())
+    res.writeHead(status, { ...headers, ...ids }).write(halfOf(body), () => res.destroy())
     return
   }
   if (fault?.kind === 'html') {
@@ -147,7 +144,11 @@ function send(
     res.end('<!doctype html><title>Sign in</title><p>Your network asks you to sign in.</p>')
     return
   }
-  res.writeHead(status, { ...headers, ...ids }).end(fault?.kind === 'truncated' ? half : body)
+  res.writeHead(status, { ...headers, ...ids }).end(fault?.kind === 'truncated' ? halfOf(body) : body)
+}
+
+function halfOf(body: string): string {
+  return body.slice(0, Math.floor(body.length / 2))
 }
 
 async function textOf(req: IncomingMessage): Promise<string> {
@@ -163,7 +164,6 @@ async function answerControl(
 ): Promise<void> {
   const { path, search } = splitUrl(req)
   const text = await textOf(req)
-  const body = text === '' ? undefined : (JSON.parse(text) as unknown)
   let status = 200
   let answer: unknown
   try {
@@ -171,7 +171,7 @@ async function answerControl(
       method: req.method ?? '',
       path: path.slice(prefixLength),
       search: new URLSearchParams(search),
-      body,
+      body: text === '' ? undefined : (JSON.parse(text) as unknown),
     }
     answer = await control(controlled, call, (gone) => res.once('close', gone))
   } catch (error) {
