@@ -20,7 +20,7 @@ export type Change =
   | {
       readonly kind: 'override'
       readonly revision: number
-      /** The UPN; where no directory entry has the name, the first name of the login. */
+      /** On whom it bears: the name that it stands under, or a user who has that name. */
       readonly user: string
       readonly deviceKey: string
     }

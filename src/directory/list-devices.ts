@@ -128,7 +128,7 @@ export function createDeviceLister(
     'SELECT id, action, platform FROM sightings WHERE id > ? ORDER BY id LIMIT 1000',
   )
 
-  const overrides = createOverrideReader(database, (name) => reader.resolve(name))
+  const overrides = createOverrideReader(database)
 
   function entry({ user, device_key: key }: Pair): DeviceEntry | undefined {
     const records = reader

@@ -33,7 +33,7 @@ export function createProvenanceReader(
        (SELECT confirmed_at FROM sync_state WHERE sync_state.source = users.source) AS confirmed_at
      FROM users WHERE user = ?`,
   )
-  const overrides = createOverrideReader(database, (name) => reader.resolve(name))
+  const overrides = createOverrideReader(database)
 
   function groupsWord(user: string, groups: readonly string[]): FactWord | undefined {
     const rows = selectGroups.all(user).filter(({ source }) => sourceOrder.includes(source))

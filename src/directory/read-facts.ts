@@ -203,7 +203,7 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
       }
     },
 
-    overrides: createOverrideReader(database, resolve).overrides,
+    overrides: createOverrideReader(database).overrides,
     overriddenNames: () => selectOverridden.all().map(({ user }) => user),
 
     sourcesComplete() {

@@ -30,7 +30,7 @@ const none: PairOverrides = { exclusiveAllows: [], revision: 0 }
 
 /** Reads the overrides of one user: those on one device, and the exclusive allows on the user's other devices. */
 export interface OverrideReader {
-  /** Under the user's own name first, then under names that are aliases of the user by now. */
+  /** Under the user's own name first, then blocks of the device under an alias. */
   readonly rows: (
     user: string,
     aliases: readonly string[],
@@ -45,18 +45,18 @@ export interface OverrideReader {
 }
 
 /**
- * An override that was written under a name which nobody had then, and which is an alias now, stands: a block must not
- * end because the directory has learnt a name.
- *
- * @param resolve the one user that a name leads to
+ * An override stands under a name of its time: where nobody had the name then, the directory may have learnt since
+ * whose alias it is. A block must not end by that. An allow does: a name may lead to two users, and then it is not clear
+ * who was meant. T-17
  */
-export function createOverrideReader(
-  database: DatabaseSync,
-  resolve: (name: string) => string | undefined,
-): OverrideReader {
+export function createOverrideReader(database: DatabaseSync): OverrideReader {
   const select = prepare<OverrideRow>(
     database,
     'SELECT * FROM overrides WHERE user = ? AND (device_key = ? OR exclusive = 1) ORDER BY device_key',
+  )
+  const selectBlock = prepare<OverrideRow>(
+    database,
+    "SELECT * FROM overrides WHERE user = ? AND device_key = ? AND action = 'block'",
   )
 
   function rows(
@@ -64,12 +64,8 @@ export function createOverrideReader(
     aliases: readonly string[],
     deviceKey: string | undefined,
   ): readonly OverrideRow[] {
-    const found = select.all(user, deviceKey ?? null)
-    for (const alias of aliases) {
-      const underAlias = select.all(alias, deviceKey ?? null)
-      if (underAlias.length > 0 && resolve(alias) === user) found.push(...underAlias)
-    }
-    return found
+    const own = select.all(user, deviceKey ?? null)
+    return [...own, ...aliases.flatMap((alias) => selectBlock.all(alias, deviceKey ?? null))]
   }
 
   return {
@@ -87,7 +83,7 @@ export function createOverrideReader(
   }
 }
 
-/** The row that counts for a device: names that came together may have brought two, and then a block stands. */
+/** The row that counts for a device: a block where there is one, since an alias may have brought it. */
 export function rowInForce(rows: readonly OverrideRow[], deviceKey: string): OverrideRow | undefined {
   const ofPair = rows.filter((row) => row.device_key === deviceKey)
   return ofPair.find(({ action }) => action === 'block') ?? ofPair[0]

@@ -7,7 +7,7 @@ import type { Change } from './changes.ts'
 import type { Committer, Transaction } from './commit.ts'
 import { prepare } from './database.ts'
 import { apiSource, type FactsReader } from './read-facts.ts'
-import { createOverrideReader, overrideOf, type OverrideRow } from './read-overrides.ts'
+import { overrideOf, type OverrideRow } from './read-overrides.ts'
 
 /** The pair that an administrator speaks of; it need not be on record, nor have been seen. */
 export interface OverridePair {
@@ -30,13 +30,17 @@ const batchRows = 32
 export function createOverrideWriter(
   database: DatabaseSync,
   committer: Committer,
-  reader: Pick<FactsReader, 'resolve' | 'userFacts'>,
+  reader: Pick<FactsReader, 'userFacts'>,
   now: () => number,
 ): OverrideWriter & {
   /** Removes overrides whose end is past; gives how many. */
   readonly removeEndedOverrides: () => Promise<number>
 } {
-  const { rows: readRows } = createOverrideReader(database, (name) => reader.resolve(name))
+  const select = prepare<OverrideRow>(database, 'SELECT * FROM overrides WHERE user = ? AND device_key = ?')
+  const selectUsers = prepare<{ user: string }>(
+    database,
+    'SELECT DISTINCT user FROM user_names WHERE name = :name AND user <> :name',
+  ) as unknown as { all(named: { name: string }): { user: string }[] }
   const selectEnded = prepare<OverrideRow>(
     database,
     `SELECT * FROM overrides WHERE until < ? ORDER BY until LIMIT ${batchRows}`,
@@ -59,7 +63,7 @@ export function createOverrideWriter(
   /** What stands for the pair, also under names that are aliases of the user by now. */
   function rowsOfPair({ user, deviceId }: OverridePair): readonly OverrideRow[] {
     const key = deviceKey(deviceId)
-    return readRows(user, reader.userFacts(user).aliases, key).filter((row) => row.device_key === key)
+    return [user, ...reader.userFacts(user).aliases].flatMap((name) => select.all(name, key))
   }
 
   function audit(what: 'set' | 'removed' | 'ended', actor: string, pair: OverridePair, said: Override): void {
@@ -81,9 +85,14 @@ export function createOverrideWriter(
     deleteRow.run(row.id)
     const revision = transaction.nextRevision()
     insertOutbox.run(revision, now(), row.user, row.device_id, null)
-    // requests come under the user's own name where the name of the row is an alias by now
-    const user = reader.resolve(row.user) ?? row.user
-    transaction.changed({ kind: 'override', revision, user, deviceKey: row.device_key })
+    tell(transaction, revision, row.user, row.device_key)
+  }
+
+  /** An override bears on whoever has the name, be it one user or two. */
+  function tell(transaction: Transaction, revision: number, name: string, key: string): void {
+    for (const user of [name, ...selectUsers.all({ name }).map((row) => row.user)]) {
+      transaction.changed({ kind: 'override', revision, user, deviceKey: key })
+    }
   }
 
   return {
@@ -99,7 +108,7 @@ export function createOverrideWriter(
         upsert.run(user, key, deviceId, action, until ?? null, Number(exclusive), note, actor, at, revision)
         insertOutbox.run(revision, at, user, deviceId, JSON.stringify({ ...said, actor, at }))
         audit('set', actor, { user, deviceId }, said)
-        transaction.changed({ kind: 'override', revision, user, deviceKey: key })
+        tell(transaction, revision, user, key)
       })
     },
 

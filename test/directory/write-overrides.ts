@@ -103,42 +103,49 @@ void t.test('exclusive allows are told of the other devices of the same user', a
   t.same(store.overrides('other', [], 'applb'), none)
 })
 
-void t.test('a name that the directory learns to be an alias brings its overrides along', async (t) => {
-  const { store, path } = testStore(t)
-  const literal = { user: 'example\\alice', deviceId: 'ApplA' }
-  store.setOverride(literal, lost, 'api')
-  store.setOverride({ ...literal, deviceId: 'ApplC' }, { ...trip, exclusive: true }, 'api')
-  await store.upsert('file', [{ user: alice, aliases: ['example\\alice', 'shared'] }])
-  await store.upsert('file', [{ user: 'bob@example.com', aliases: ['shared'] }])
-  const ofAlice = (deviceKey: string) => store.overrides(alice, store.userFacts(alice).aliases, deviceKey)
-  t.same(ofAlice('appla').override, lost)
-  t.match(ofAlice('applb').exclusiveAllows, [{ deviceKey: 'applc' }])
-  t.match(store.device(alice, 'ApplA')?.override, lost)
+void t.test(
+  'a block stays when the directory learns whose alias its name is; an allow does not',
+  async (t) => {
+    const { store, path } = testStore(t)
+    const literal = { user: 'example\\alice', deviceId: 'ApplA' }
+    store.setOverride(literal, lost, 'api')
+    store.setOverride({ ...literal, deviceId: 'ApplB' }, { ...trip, exclusive: true }, 'api')
+    await store.upsert('file', [{ user: alice, aliases: ['example\\alice', 'al'] }])
+    const ofAlice = (deviceKey: string) => store.overrides(alice, store.userFacts(alice).aliases, deviceKey)
+    t.same(ofAlice('appla').override, lost)
+    t.same([ofAlice('applb'), ofAlice('applc')], [none, none])
+    t.match(store.device(alice, 'ApplA')?.override, lost)
 
-  store.setOverride({ user: 'shared', deviceId: 'ApplB' }, lost, 'api')
-  t.equal(ofAlice('applb').override, undefined, 'a name of two users brings none')
+    t.match(store.setOverride(pair, trip, 'api'), [
+      { kind: 'override', user: literal.user },
+      { kind: 'override', user: alice },
+      { kind: 'override', user: alice, deviceKey: 'appla' },
+    ])
+    t.same(ofAlice('appla').override, trip, 'the new word is the only one')
+    t.same(store.overrides(literal.user, [], 'appla').override, undefined)
+    t.match(outboxOf(path).slice(-2), [
+      [Number, literal.user, 'ApplA', null],
+      [Number, alice, 'ApplA', trip],
+    ])
+  },
+)
 
-  const changes = store.setOverride(pair, trip, 'api')
-  t.match(changes, [
-    { kind: 'override', user: alice },
-    { kind: 'override', user: alice, deviceKey: 'appla' },
-  ])
-  t.same(ofAlice('appla').override, trip, 'the new word is the only one')
-  t.same(store.overrides(literal.user, [], 'appla').override, undefined)
-  t.match(outboxOf(path).slice(-2), [
-    [Number, literal.user, 'ApplA', null],
-    [Number, alice, 'ApplA', trip],
-  ])
-})
-
-void t.test('where two names that came together bring two words, the block stands', async (t) => {
+void t.test('a block under a name of two users stands for both, and is told of both', async (t) => {
   const { store } = testStore(t)
+  const bob = 'bob@example.com'
+  await store.upsert('file', [
+    { user: alice, aliases: ['shared'] },
+    { user: bob, aliases: ['shared'] },
+  ])
   store.setOverride(pair, trip, 'api')
-  store.setOverride({ ...pair, user: 'al' }, lost, 'api')
-  await store.upsert('file', [{ user: alice, aliases: ['al'] }])
-  t.same(store.overrides(alice, ['al'], 'appla').override, lost)
-  t.equal(store.removeOverride(pair, 'api').length, 2)
-  t.same(store.overrides(alice, ['al'], 'appla'), none)
+  const changes = store.setOverride({ user: 'shared', deviceId: 'ApplA' }, lost, 'api')
+  t.same(
+    changes.map((change) => change.kind === 'override' && change.user),
+    ['shared', alice, bob],
+  )
+  for (const user of [alice, bob]) t.same(store.overrides(user, ['shared'], 'appla').override, lost)
+  t.equal(store.removeOverride(pair, 'api').length, 4, "alice's allow, and the block of all three names")
+  for (const user of [alice, bob]) t.same(store.overrides(user, ['shared'], 'appla'), none)
 })
 
 void t.test('an override is in the backup and in the count of rows', async (t) => {
