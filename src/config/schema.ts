@@ -131,6 +131,7 @@ export const configSchema = z.strictObject({
       retention: z
         .strictObject({
           sightingsDays: days.default(400),
+          tracesDays: days.default(30),
           auditDays: days.default(400),
           countersDays: days.default(90),
           outboxDays: days.default(7),

@@ -23,6 +23,7 @@ const tables = [
   'users',
   'overrides',
   'sightings',
+  'traces',
   'audit_events',
   'hourly_counts',
   'sync_state',

@@ -6,6 +6,7 @@ import { prepare } from './database.ts'
 /** How long what is kept, in days. */
 export interface Retention {
   readonly sightingsDays: number
+  readonly tracesDays: number
   readonly auditDays: number
   readonly countersDays: number
   readonly outboxDays: number
@@ -13,6 +14,7 @@ export interface Retention {
 
 export const defaultRetention: Retention = {
   sightingsDays: 400,
+  tracesDays: 30,
   auditDays: 400,
   countersDays: 90,
   outboxDays: 7,
@@ -21,6 +23,8 @@ export const defaultRetention: Retention = {
 /** Rows removed. */
 export interface Pruned {
   readonly sightings: number
+  /** Without those that went with their pair. */
+  readonly traces: number
   readonly audit: number
   readonly counters: number
   readonly outbox: number
@@ -43,6 +47,7 @@ export function createPruner(
   now: () => number,
 ): (retention: Retention) => Promise<Pruned> {
   const sightings = tableOf(database, 'sightings', 'id', 'last_at')
+  const traces = tableOf(database, 'traces', 'id', 'last_at')
   const audit = tableOf(database, 'audit_events', 'id', 'at')
   const counters = tableOf(database, 'hourly_counts', 'rowid', 'hour')
   const outbox = tableOf(database, 'outbox', 'revision', 'at')
@@ -63,6 +68,7 @@ export function createPruner(
   }
 
   return async (retention) => ({
+    traces: await prune(traces, retention.tracesDays),
     sightings: await prune(sightings, retention.sightingsDays),
     audit: await prune(audit, retention.auditDays),
     counters: await prune(counters, retention.countersDays),

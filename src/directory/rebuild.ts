@@ -97,6 +97,26 @@ const salvages: readonly Salvage[] = [
       isAbsentOrJson(row['known_client']),
   },
   {
+    table: 'traces',
+    columns: [
+      'user',
+      'device_key',
+      'request_id',
+      'last_request_id',
+      'action',
+      'reason',
+      'rule',
+      'policy_revision',
+      'policy_digest',
+      'facts_revision',
+      'requests',
+      'last_at',
+      'explained',
+    ],
+    valid: (row) => isExplained(parsed(row['explained'])),
+    since: 4,
+  },
+  {
     table: 'audit_events',
     columns: ['at', 'actor', 'event', 'user', 'device_id', 'detail'],
     valid: (row) => isAbsentOrJson(row['detail']),
@@ -105,7 +125,7 @@ const salvages: readonly Salvage[] = [
 
 /**
  * Makes a sound store out of a damaged one: moves the old file aside and carries over every row of facts, users,
- * overrides, sightings and audit that can still be read. Sync states are left behind on purpose: until each source was read
+ * overrides, sightings, traces and audit that can still be read. Sync states are left behind on purpose: until each source was read
  * again, an absent device proves nothing. Counters and outbox start empty.
  *
  * @throws {DirectoryError} STORE_MISSING, STORE_LOCKED while a node runs
@@ -284,6 +304,14 @@ function isAbsentOrJson(text: SQLInputValue | undefined): boolean {
 
 function hasSoundDeviceId({ device_id: deviceId, device_key: key }: Row): boolean {
   return typeof deviceId === 'string' && isDeviceId(deviceId) && deviceKey(deviceId) === key
+}
+
+/** What shows a trace reads these; the rest it only passes on. */
+function isExplained(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return (
+    'trace' in value && Array.isArray(value.trace) && 'fields' in value && typeof value.fields === 'object'
+  )
 }
 
 function isTextList(value: unknown): boolean {

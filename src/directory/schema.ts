@@ -144,6 +144,30 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (source, part)
   ) STRICT;
   `,
+  `
+  CREATE TABLE traces (
+    id INTEGER PRIMARY KEY,
+    user TEXT NOT NULL,
+    device_key TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    last_request_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    policy_revision INTEGER NOT NULL,
+    policy_digest TEXT NOT NULL,
+    facts_revision INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    explained TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX traces_pair ON traces (user, device_key, last_at);
+
+  -- a pair that leaves the inventory takes its traces with it
+  CREATE TRIGGER traces_of_gone_pairs AFTER DELETE ON sightings BEGIN
+    DELETE FROM traces WHERE user = OLD.user AND device_key = OLD.device_key;
+  END;
+  `,
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

@@ -10,17 +10,21 @@ import { DirectoryError, storeError } from './errors.ts'
 import { createDeviceLister, type DeviceLister } from './list-devices.ts'
 import { takeOwnerLock } from './owner-lock.ts'
 import { createPruner, type Pruned, type Retention } from './prune.ts'
+import { createProvenanceReader, type ProvenanceReader } from './provenance.ts'
 import { apiSource, createFactsReader, type FactsReader } from './read-facts.ts'
+import { createTraceReader, type TraceReader } from './read-traces.ts'
 import type { FactsRecord } from './record.ts'
 import type { Sighting } from './sightings.ts'
 import { createSyncReader, createSyncWriter, type SyncState } from './sync-state.ts'
+import type { TraceReport } from './traces.ts'
 import { createFactsWriter, type UpsertMode } from './write-facts.ts'
 import { createOverrideWriter, type OverrideWriter } from './write-overrides.ts'
 import { createRowWriter } from './write-rows.ts'
 import { createSightingsWriter, type RecordedSightings } from './write-sightings.ts'
+import { createTracesWriter } from './write-traces.ts'
 
 /** What every process may read of the store. Calls are synchronous where they do not give a promise. */
-export interface StoreReader extends FactsReader, DeviceLister, AuditReader {
+export interface StoreReader extends FactsReader, DeviceLister, AuditReader, ProvenanceReader, TraceReader {
   readonly path: string
   /** Every source that counts, `api` first. */
   readonly sourceOrder: readonly string[]
@@ -51,6 +55,8 @@ export interface Store extends StoreReader, AuditWriter, OverrideWriter {
    */
   remove(user: string, deviceId: string, source?: string): readonly Change[]
   recordSightings(sightings: readonly Sighting[]): Promise<RecordedSightings>
+  /** After the sightings of the same requests: a pair that is not in the inventory gets no trace. */
+  recordTraces(traces: readonly TraceReport[]): Promise<void>
   /** A source that has no full sets (a push) is complete from now on. */
   setSourceComplete(source: string): void
   setSourceFailed(source: string, error: string): void
@@ -143,6 +149,8 @@ function createReader(database: DatabaseSync, path: string, sourceOrder: readonl
     ...facts,
     ...createDeviceLister(database, facts, sourceOrder),
     ...createAuditReader(database),
+    ...createProvenanceReader(database, facts, sourceOrder),
+    ...createTraceReader(database),
     currentRevision: () => selectRevision.get()?.value ?? 0,
     syncState: createSyncReader(database),
     check: () => checkStore(database, path),
@@ -219,6 +227,7 @@ function createOwner(
       return facts.remove(reader.resolve(name) ?? name, deviceId, source)
     },
     recordSightings: createSightingsWriter(database, committer),
+    recordTraces: createTracesWriter(database, committer),
     setSourceComplete: (source) =>
       recordSync(known(source), { outcome: 'complete', at: now(), confirms: false }),
     setSourceFailed: (source, error) =>

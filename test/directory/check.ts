@@ -16,7 +16,7 @@ void t.test('check counts the rows of a sound store', async (t) => {
   t.match(reader.check(), {
     ok: true,
     problems: [],
-    rows: { device_facts: 5, users: 5, overrides: 0, outbox: 10, sync_state: 1 },
+    rows: { device_facts: 5, users: 5, overrides: 0, traces: 0, outbox: 10, sync_state: 1 },
     schemaVersion: migrations.length,
     revision: 10,
   })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { defaultRetention } from '#directory/prune.ts'
 import { phones, sighting, testStore } from '../support/directory-store.ts'
+import { traceReport } from '../support/traces.ts'
 
 const day = 86_400_000
 
@@ -44,9 +45,11 @@ void t.test('removes what is older than its retention, and nothing else', async 
     store.audit({ at, actor: 'admin', event: 'facts-imported' })
     store.count([{ hour: at, action: 'allow', reason: 'compliant', platform: 'iOS', requests: 1 }])
     await store.recordSightings([sighting({ deviceKey: `key${at}`, at })])
+    await store.recordTraces([traceReport({ deviceKey: `key${at}`, lastAt: at + 41 * day })])
   }
   clock.now = start + 7 * day
   t.same(await store.prune(defaultRetention), {
+    traces: 0,
     sightings: 0,
     audit: 0,
     counters: 0,
@@ -55,6 +58,7 @@ void t.test('removes what is older than its retention, and nothing else', async 
   })
   clock.now += 1
   t.same(await store.prune(defaultRetention), {
+    traces: 0,
     sightings: 0,
     audit: 0,
     counters: 0,
@@ -63,6 +67,7 @@ void t.test('removes what is older than its retention, and nothing else', async 
   })
   clock.now = start + 401 * day
   t.same(await store.prune(defaultRetention), {
+    traces: 1,
     sightings: 1,
     audit: 1,
     counters: 1,
@@ -72,6 +77,7 @@ void t.test('removes what is older than its retention, and nothing else', async 
   t.match(store.check().rows, {
     device_facts: 700,
     sightings: 1,
+    traces: 1,
     audit_events: 1,
     hourly_counts: 1,
     outbox: 0,

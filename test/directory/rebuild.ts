@@ -17,6 +17,7 @@ import { applicationId, migrate, migrations } from '#directory/schema.ts'
 import { openStore, openStoreReader, type Store } from '#directory/store.ts'
 import type { Override } from '#policy/facts.ts'
 import { phones, sighting } from '../support/directory-store.ts'
+import { explained, traceReport } from '../support/traces.ts'
 
 const devices = 1500
 const now = () => Date.UTC(2026, 2, 1)
@@ -30,6 +31,7 @@ async function filledStore(t: Test): Promise<string> {
   await store.replace('file', phones(devices), { complete: true })
   await store.upsert('api', [{ user: 'user7@example.com', aliases: ['example\\seven'] }])
   await store.recordSightings([sighting({ allowed: true, selfNoncompliant: true })])
+  await store.recordTraces([traceReport()])
   store.setOverride({ user: 'guest', deviceId: 'ApplG' }, lostPhone, 'api')
   store.audit({ at: 1, actor: 'admin', event: 'facts-imported', detail: { records: devices } })
   store.close()
@@ -118,6 +120,7 @@ void t.test('a sound store is carried over whole', async (t) => {
     users: devices + 1,
     overrides: 1,
     sightings: 1,
+    traces: 1,
     audit_events: 2,
   })
   const store = open(path)
@@ -129,6 +132,7 @@ void t.test('a sound store is carried over whole', async (t) => {
     noncompliantSince: 1_000_000,
   })
   t.same(store.overrides('guest', [], 'applg').override, lostPhone)
+  t.match(store.traces('alice@example.com', 'appla'), [{ requestId: 'r-1', explained }])
   t.ok(store.currentRevision() > 2 * devices, 'revisions go on rising')
 })
 
@@ -142,7 +146,10 @@ void t.test('a sound store of an older version is carried over whole', async (t)
      VALUES ('alice@example.com', 'appla', 'ApplA', 'allow', 'compliant', 'iOS', '{"client":"Gmail"}', 5, 6, 7)`,
   )
   database.close()
-  t.match(rebuildStore(path, { now }), { complete: true, salvaged: { overrides: 0, sightings: 1 } })
+  t.match(rebuildStore(path, { now }), {
+    complete: true,
+    salvaged: { overrides: 0, traces: 0, sightings: 1 },
+  })
   const store = open(path)
   t.teardown(() => store.close())
   t.same(store.history('alice@example.com', 'appla').pair, { allowedBefore: false, firstSeenAt: 5 })
