@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { groupsOf, lintPolicy } from '#policy/lint.ts'
 import { policySchema, type Policy } from '#policy/schema.ts'
 import { crossFaults } from './cross-check.ts'
+import { digestOf } from './digest.ts'
 import { configSchema, type Config } from './schema.ts'
 import { ConfigError, checkSchema, readYaml, withFaults, type ConfigFault, type YamlFile } from './yaml.ts'
 
@@ -111,10 +111,6 @@ function readText(file: string): string {
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigError([{ file, line: 0, path: '', message: `cannot be read: ${message}` }])
   }
-}
-
-function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
 function deepFreeze<Value>(value: Value): Value {
