@@ -34,9 +34,9 @@ import { readCollections } from './sync-request.ts'
  * @param body as far as it is at hand; what is not complete names nothing
  */
 export function answerAfterRelease(request: EasRequest, body: Buffer): Answer | undefined {
-  const { command, query = '' } = request
+  const { command } = request
   const version = versionOf(request)
-  if (isSmart(command) && namesOwnInQuery(query)) {
+  if (isSmart(command) && namesOwnInQuery(request)) {
     return commonStatus(`ComposeMail:${command}`, version, itemNotFound)
   }
   const reader = readers.get(command)
@@ -151,8 +151,9 @@ function isSmart(command: EasRequest['command']): command is 'SmartForward' | 'S
 }
 
 /** Up to 12.1 the original is named in the query. [MS-ASHTTP] 2.2.1.1 */
-function namesOwnInQuery(query: string): boolean {
-  return ownInPlainQuery.test(query) || Buffer.from(query, 'base64').includes(ownPrefix)
+function namesOwnInQuery({ query = '', queryForm }: EasRequest): boolean {
+  if (queryForm === 'plain') return ownInPlainQuery.test(query)
+  return Buffer.from(query, 'base64').includes(ownPrefix)
 }
 
 const ownInPlainQuery = new RegExp(`(?:^|&)(?:CollectionId|ItemId|LongId)=${ownPrefix}`, 'i')

@@ -90,10 +90,10 @@ function senderAddress(recipient: string): string {
   return `no-reply@${domainOf(recipient)}`
 }
 
-/** `.invalid` never exists. RFC 2606 */
+/** Of an address, else one that never exists. RFC 2606 */
 function domainOf(address: string): string {
-  const domain = address.slice(address.lastIndexOf('@') + 1)
-  return domain === address || domain === '' ? 'easgate.invalid' : domain
+  const [, domain = 'easgate.invalid'] = /@([A-Za-z0-9.-]+)$/.exec(address) ?? []
+  return domain
 }
 
 /** A name that nobody has checked may hold anything. T-39 */

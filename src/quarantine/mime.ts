@@ -1,6 +1,7 @@
 /** A mail before it is written out. No value holds a line break. */
 export interface MimeMessage {
   readonly senderName: string
+  /** ASCII. */
   readonly senderAddress: string
   readonly recipient: string
   readonly subject: string
@@ -19,7 +20,7 @@ const boundary = '=_easgate'
 export function composeMime(message: MimeMessage): string {
   const { senderName, senderAddress, recipient, subject, messageId, sentAt, text, html } = message
   return [
-    `From: ${phrase(senderName)} <${encodedWords(senderAddress)}>`,
+    `From: ${phrase(senderName)} <${senderAddress}>`,
     `To: ${encodedWords(recipient)}`,
     `Subject: ${encodedWords(subject)}`,
     `Date: ${new Date(sentAt).toUTCString().replace('GMT', '+0000')}`,
