@@ -28,6 +28,7 @@ const tables = [
   'hourly_counts',
   'sync_state',
   'source_parts',
+  'kept_policy',
   'outbox',
 ] as const
 

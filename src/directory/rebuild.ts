@@ -1,6 +1,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { isDeviceId, deviceKey } from '#eas/device-id.ts'
+import { digestOf } from '#config/digest.ts'
 import { createStore, missingStore, openForWriting, prepare, type Statement } from './database.ts'
 import { takeOwnerLock } from './owner-lock.ts'
 import { isDeviceFacts } from './record.ts'
@@ -115,6 +116,12 @@ const salvages: readonly Salvage[] = [
     ],
     valid: (row) => isExplained(parsed(row['explained'])),
     since: 4,
+  },
+  {
+    table: 'kept_policy',
+    columns: ['digest', 'text', 'at', 'actor'],
+    valid: ({ text, digest }) => typeof text === 'string' && digestOf(text) === digest,
+    since: 5,
   },
   {
     table: 'audit_events',

@@ -168,6 +168,15 @@ export const migrations: readonly string[] = [
     DELETE FROM traces WHERE user = OLD.user AND device_key = OLD.device_key;
   END;
   `,
+  `
+  CREATE TABLE kept_policy (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    digest TEXT NOT NULL,
+    text TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL
+  ) STRICT;
+  `,
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

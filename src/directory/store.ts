@@ -7,6 +7,12 @@ import { backupStore, checkStore, type StoreCheck } from './check.ts'
 import { createCommitter } from './commit.ts'
 import { openForReading, openForWriting, prepare } from './database.ts'
 import { DirectoryError, storeError } from './errors.ts'
+import {
+  createKeptPolicyReader,
+  createKeptPolicyWriter,
+  type KeptPolicyReader,
+  type KeptPolicyWriter,
+} from './kept-policy.ts'
 import { createDeviceLister, type DeviceLister } from './list-devices.ts'
 import { takeOwnerLock } from './owner-lock.ts'
 import { createPruner, type Pruned, type Retention } from './prune.ts'
@@ -14,17 +20,36 @@ import { createProvenanceReader, type ProvenanceReader } from './provenance.ts'
 import { apiSource, createFactsReader, type FactsReader } from './read-facts.ts'
 import { createTraceReader, type TraceReader } from './read-traces.ts'
 import type { FactsRecord } from './record.ts'
+import { createSeenPairReader, type SeenPairReader } from './seen-pairs.ts'
 import type { Sighting } from './sightings.ts'
-import { createSyncReader, createSyncWriter, type SyncState } from './sync-state.ts'
+import {
+  createSourcePartsReader,
+  createSourcePartsWriter,
+  type SourcePartsReader,
+  type SourcePartsWriter,
+} from './source-parts.ts'
+import { createDeviceSweeps, type DeviceSweeps } from './sweep-devices.ts'
+import { createUserSweeps, type UserSweeps } from './sweep-users.ts'
+import { createDirectoryState, createSyncReader, createSyncWriter, type SyncState } from './sync-state.ts'
 import type { TraceReport } from './traces.ts'
 import { createFactsWriter, type UpsertMode } from './write-facts.ts'
+import { createImportWriter, type ImportedPair, type ImportedPairs } from './write-imported.ts'
 import { createOverrideWriter, type OverrideWriter } from './write-overrides.ts'
 import { createRowWriter } from './write-rows.ts'
 import { createSightingsWriter, type RecordedSightings } from './write-sightings.ts'
 import { createTracesWriter } from './write-traces.ts'
 
 /** What every process may read of the store. Calls are synchronous where they do not give a promise. */
-export interface StoreReader extends FactsReader, DeviceLister, AuditReader, ProvenanceReader, TraceReader {
+export interface StoreReader
+  extends
+    FactsReader,
+    DeviceLister,
+    AuditReader,
+    ProvenanceReader,
+    TraceReader,
+    KeptPolicyReader,
+    SeenPairReader,
+    SourcePartsReader {
   readonly path: string
   /** Every source that counts, `api` first. */
   readonly sourceOrder: readonly string[]
@@ -40,7 +65,15 @@ export interface StoreReader extends FactsReader, DeviceLister, AuditReader, Pro
 }
 
 /** The owner's side: the one writer. Every write that changes a field tells `onChange` after its commit. */
-export interface Store extends StoreReader, AuditWriter, OverrideWriter {
+export interface Store
+  extends
+    StoreReader,
+    AuditWriter,
+    OverrideWriter,
+    KeptPolicyWriter,
+    DeviceSweeps,
+    UserSweeps,
+    SourcePartsWriter {
   /**
    * Adds records; settles once they are on disk. A field that a record does not give keeps its value, unless `all` is
    * asked for: then the record stands for the whole device. Lists (aliases, groups) that are given replace the held
@@ -55,6 +88,8 @@ export interface Store extends StoreReader, AuditWriter, OverrideWriter {
    */
   remove(user: string, deviceId: string, source?: string): readonly Change[]
   recordSightings(sightings: readonly Sighting[]): Promise<RecordedSightings>
+  /** Takes an inventory of Exchange: its pairs count as served by it before. */
+  importPairs(pairs: readonly ImportedPair[]): Promise<ImportedPairs>
   /** After the sightings of the same requests: a pair that is not in the inventory gets no trace. */
   recordTraces(traces: readonly TraceReport[]): Promise<void>
   /** A source that has no full sets (a push) is complete from now on. */
@@ -149,6 +184,9 @@ function createReader(database: DatabaseSync, path: string, sourceOrder: readonl
     ...facts,
     ...createDeviceLister(database, facts, sourceOrder),
     ...createAuditReader(database),
+    ...createKeptPolicyReader(database),
+    ...createSeenPairReader(database),
+    ...createSourcePartsReader(database, sourceOrder),
     ...createProvenanceReader(database, facts, sourceOrder),
     ...createTraceReader(database),
     currentRevision: () => selectRevision.get()?.value ?? 0,
@@ -173,9 +211,14 @@ function createOwner(
     for (const listener of listeners) listener(changes)
   })
   const reader = createReader(database, path, sourceOrder)
-  const facts = createFactsWriter(database, committer, createRowWriter(database, now))
+  const rows = createRowWriter(database, now)
+  const facts = createFactsWriter(database, committer, rows)
   const { removeEndedOverrides, ...overrides } = createOverrideWriter(database, committer, reader, now)
-  const recordSync = createSyncWriter(database, committer, () => reader.sourcesComplete())
+  const announce = createDirectoryState(() => ({
+    complete: reader.sourcesComplete(),
+    unreadGroups: reader.unreadGroups(),
+  }))
+  const recordSync = createSyncWriter(database, committer, announce)
   const selectRecord = prepare(
     database,
     `SELECT 1 FROM users WHERE source = :source UNION ALL SELECT 1 FROM device_facts WHERE source = :source LIMIT 1`,
@@ -209,6 +252,10 @@ function createOwner(
   return {
     ...reader,
     ...createAuditWriter(database, committer),
+    ...createKeptPolicyWriter(database, committer),
+    ...createDeviceSweeps(database, committer, { rows, recordSync, now }),
+    ...createUserSweeps(database, committer, rows),
+    ...createSourcePartsWriter(database, committer, announce, now),
     ...overrides,
     upsert: async (source, records, mode = 'given') => facts.upsert(known(source), records, mode),
 
@@ -227,6 +274,7 @@ function createOwner(
       return facts.remove(reader.resolve(name) ?? name, deviceId, source)
     },
     recordSightings: createSightingsWriter(database, committer),
+    importPairs: createImportWriter(database, committer, now),
     recordTraces: createTracesWriter(database, committer),
     setSourceComplete: (source) =>
       recordSync(known(source), { outcome: 'complete', at: now(), confirms: false }),

@@ -12,6 +12,7 @@ import {
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
+import { digestOf } from '#config/digest.ts'
 import { rebuildStore } from '#directory/rebuild.ts'
 import { applicationId, migrate, migrations } from '#directory/schema.ts'
 import { openStore, openStoreReader, type Store } from '#directory/store.ts'
@@ -23,6 +24,8 @@ const devices = 1500
 const now = () => Date.UTC(2026, 2, 1)
 const open = (path: string): Store => openStore(path, { sourceOrder: ['file'], now })
 
+const policy = { text: 'deviceRules: []\n', digest: digestOf('deviceRules: []\n'), at: 1, actor: 'file' }
+
 const lostPhone: Override = { action: 'block', until: now() + 1000, exclusive: false, note: 'lost' }
 
 async function filledStore(t: Test): Promise<string> {
@@ -33,6 +36,7 @@ async function filledStore(t: Test): Promise<string> {
   await store.recordSightings([sighting({ allowed: true, selfNoncompliant: true })])
   await store.recordTraces([traceReport()])
   store.setOverride({ user: 'guest', deviceId: 'ApplG' }, lostPhone, 'api')
+  store.keepPolicy(policy)
   store.audit({ at: 1, actor: 'admin', event: 'facts-imported', detail: { records: devices } })
   store.close()
   return path
@@ -121,7 +125,8 @@ void t.test('a sound store is carried over whole', async (t) => {
     overrides: 1,
     sightings: 1,
     traces: 1,
-    audit_events: 2,
+    kept_policy: 1,
+    audit_events: 3,
   })
   const store = open(path)
   t.teardown(() => store.close())
@@ -133,6 +138,7 @@ void t.test('a sound store is carried over whole', async (t) => {
   })
   t.same(store.overrides('guest', [], 'applg').override, lostPhone)
   t.match(store.traces('alice@example.com', 'appla'), [{ requestId: 'r-1', explained }])
+  t.same(store.keptPolicy(), policy)
   t.ok(store.currentRevision() > 2 * devices, 'revisions go on rising')
 })
 
