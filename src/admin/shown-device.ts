@@ -7,6 +7,7 @@ const timeFields = new Set([
   'firstAt',
   'lastAt',
   'allowedAt',
+  'importedAt',
   'provisionAskedAt',
   'noncompliantSince',
   'until',

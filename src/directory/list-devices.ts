@@ -23,6 +23,8 @@ export interface SeenDevice extends Seen {
   /** Since when our own compliance policies find the device wanting. */
   readonly noncompliantSince?: number
   readonly information?: DeviceInformation
+  /** When it was taken from an inventory of Exchange, whose word the rest is until the pair comes by itself. */
+  readonly importedAt?: number
 }
 
 /** An administrator's word on a pair, with who said it and when (ms since the epoch). */
@@ -103,6 +105,7 @@ interface SightingRow extends Pair {
   readonly allowed_at: number | null
   readonly provision_asked_at: number | null
   readonly noncompliant_since: number | null
+  readonly imported_at: number | null
 }
 
 /** Pairs read in one go: about 2 ms. */
@@ -233,6 +236,7 @@ function seenDevice(row: SightingRow): SeenDevice {
     ...(row.information === null
       ? undefined
       : { information: JSON.parse(row.information) as DeviceInformation }),
+    ...(row.imported_at === null ? undefined : { importedAt: row.imported_at }),
   }
 }
 

@@ -124,8 +124,8 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
   )
   const selectSeen = prepare<SeenRow>(
     database,
-    `SELECT device_key, action, reason, first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, revision,
-       iif(device_key = :key, information, NULL) AS information
+    `SELECT device_key, action, reason, first_at, last_at, allowed_at, imported_at, provision_asked_at,
+       noncompliant_since, revision, iif(device_key = :key, information, NULL) AS information
      FROM sightings WHERE user = :user AND (device_key = :key OR allowed_at IS NOT NULL)`,
   ) as unknown as { all(pair: { user: string; key: string | null }): SeenRow[] }
   const selectOverridden = prepare<{ user: string }>(database, 'SELECT DISTINCT user FROM overrides')
@@ -237,6 +237,7 @@ interface SeenRow {
   readonly first_at: number
   readonly last_at: number
   readonly allowed_at: number | null
+  readonly imported_at: number | null
   readonly provision_asked_at: number | null
   readonly noncompliant_since: number | null
   readonly information: string | null
@@ -250,7 +251,7 @@ function lastAnswer({ action, reason }: SeenRow): LastAnswer {
 function pairHistory(row: SeenRow): PairHistory {
   const { provision_asked_at: askedAt, noncompliant_since: since, information } = row
   return {
-    allowedBefore: row.allowed_at !== null,
+    allowedBefore: row.allowed_at !== null || row.imported_at !== null,
     firstSeenAt: row.first_at,
     ...(askedAt === null ? undefined : { provisionAskedAt: askedAt }),
     ...(since === null ? undefined : { noncompliantSince: since }),

@@ -90,6 +90,7 @@ const salvages: readonly Salvage[] = [
       'provision_asked_at',
       'noncompliant_since',
       'known_client',
+      'imported_at',
       'revision',
     ],
     valid: (row) =>

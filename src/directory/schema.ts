@@ -177,6 +177,7 @@ export const migrations: readonly string[] = [
     actor TEXT NOT NULL
   ) STRICT;
   `,
+  'ALTER TABLE sightings ADD COLUMN imported_at INTEGER',
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

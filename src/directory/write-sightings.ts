@@ -9,6 +9,7 @@ import {
 } from './client-change.ts'
 import type { Committer, Transaction } from './commit.ts'
 import { prepare } from './database.ts'
+import { createPairRoom } from './pair-room.ts'
 import type { Sighting } from './sightings.ts'
 
 /** What a sighting says besides the columns that are searched. */
@@ -25,9 +26,6 @@ export interface RecordedSightings {
   /** Pairs that came as another client than before; each stands in the audit. */
   readonly clientChanges: readonly ClientChange[]
 }
-
-/** Pairs kept per user. A client with a password can invent ids without end; Exchange itself stops at 100. T-51 */
-const maxPairsPerUser = 100
 
 /** A pair that shows nothing new is written at most this often. */
 const quietMs = 60_000
@@ -60,14 +58,6 @@ export function createSightingsWriter(
   committer: Committer,
 ): (sightings: readonly Sighting[]) => Promise<RecordedSightings> {
   const select = prepare<SightingRow>(database, 'SELECT * FROM sightings WHERE user = ? AND device_key = ?')
-  const countPairs = prepare<{ pairs: number }>(
-    database,
-    'SELECT count(*) AS pairs FROM sightings WHERE user = ?',
-  )
-  const deleteOldest = database.prepare(
-    `DELETE FROM sightings WHERE id =
-       (SELECT id FROM sightings WHERE user = ? AND allowed_at IS NULL ORDER BY last_at LIMIT 1)`,
-  )
   const upsert = database.prepare(
     `INSERT INTO sightings (user, device_key, device_id, action, reason, platform, seen, information,
        first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, known_client, revision)
@@ -81,12 +71,8 @@ export function createSightingsWriter(
        revision = max(excluded.revision, revision)`,
   )
 
+  const makeRoom = createPairRoom(database)
   const insertEvent = createAuditInsert(database)
-
-  /** False where the user has as many pairs as are kept, and each was served mail. */
-  function makeRoom(user: string): boolean {
-    return countPairs.get(user)?.pairs !== maxPairsPerUser || deleteOldest.run(user).changes > 0
-  }
 
   function write(sighting: Sighting, transaction: Transaction, clientChanges: ClientChange[]): boolean {
     const { user, deviceId, deviceKey, at } = sighting
@@ -173,7 +159,8 @@ function isQuiet(row: SightingRow, sighting: Sighting, seen: string): boolean {
   )
 }
 
-function seenOf(sighting: Sighting): Seen {
+/** What is kept of the texts that a client chose. */
+export function seenOf(sighting: Seen): Seen {
   return {
     deviceType: cut(sighting.deviceType),
     userAgent: cut(sighting.userAgent),
@@ -186,7 +173,8 @@ function seenOf(sighting: Sighting): Seen {
   }
 }
 
-function informationOf({ information }: Sighting): string | null {
+/** The same of what it said of its device; null where it said nothing. */
+export function informationOf({ information }: Pick<Sighting, 'information'>): string | null {
   if (information === undefined) return null
   return JSON.stringify(information, (_field, value: unknown) =>
     typeof value === 'string' ? value.slice(0, maxTextLength) : value,
