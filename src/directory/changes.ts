@@ -25,4 +25,11 @@ export type Change =
       readonly deviceKey: string
     }
   | { readonly kind: 'policy'; readonly revision: number }
-  | { readonly kind: 'sources'; readonly revision: number; readonly complete: boolean }
+  | {
+      /** What the sources as a whole have told. */
+      readonly kind: 'sources'
+      readonly revision: number
+      readonly complete: boolean
+      /** See `Facts`. */
+      readonly unreadGroups: readonly string[]
+    }

@@ -4,6 +4,7 @@ import type { Change } from './changes.ts'
 import { storeError } from './errors.ts'
 import { createKeyIndex } from './key-index.ts'
 import { resolveFirst, type FactsReader, type LastAnswer } from './read-facts.ts'
+import type { SourcePartsReader } from './source-parts.ts'
 
 /** What is known of a pair. */
 export interface KnownFacts extends Facts {
@@ -37,7 +38,7 @@ export interface LookupCounts {
 }
 
 export interface LookupOptions {
-  readonly store: FactsReader & { readonly path: string }
+  readonly store: FactsReader & SourcePartsReader & { readonly path: string }
   /** Entries held at most. */
   readonly max: number
   /**
@@ -78,6 +79,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
   })
   const counts = { hits: 0, misses: 0 }
   let sourcesComplete = store.sourcesComplete()
+  let unreadGroups = store.unreadGroups()
   /** Names that overrides are on record under, or were: of most users a look-up need not ask the store. */
   const overridden = new Set(store.overriddenNames())
 
@@ -116,7 +118,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
       ...(overrides?.override === undefined ? undefined : { override: overrides.override }),
       exclusiveAllows: overrides?.exclusiveAllows ?? [],
       otherDevices: history?.otherDevices ?? [],
-      unreadGroups: [],
+      unreadGroups,
       revision: Math.max(
         user?.revision ?? 0,
         device?.revision ?? 0,
@@ -178,8 +180,9 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
           forget(byUser.keys(change.user))
           break
         case 'sources':
-          if (change.complete !== sourcesComplete) cache.clear()
+          cache.clear()
           sourcesComplete = change.complete
+          unreadGroups = change.unreadGroups
           break
         case 'policy':
           break

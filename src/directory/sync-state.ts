@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Committer } from './commit.ts'
+import type { Committer, Transaction } from './commit.ts'
 import { prepare } from './database.ts'
 
 /** How the last attempt to read a source ended. */
@@ -38,11 +38,30 @@ interface SyncRow {
   readonly error: string | null
 }
 
-/** Remembers attempts; tells of a change where they make the whole directory complete. */
+/** What sources have told so far, seen as one directory. */
+export interface DirectoryState {
+  readonly complete: boolean
+  readonly unreadGroups: readonly string[]
+}
+
+/** Runs a write within a transaction, and tells of a change where it changes what sources have told as a whole. */
+export function createDirectoryState(
+  current: () => DirectoryState,
+): (transaction: Transaction, write: () => void) => void {
+  return (transaction, write) => {
+    const before = JSON.stringify(current())
+    write()
+    const after = current()
+    if (JSON.stringify(after) === before) return
+    transaction.changed({ kind: 'sources', revision: transaction.nextRevision(), ...after })
+  }
+}
+
+/** Remembers attempts. @param announce see `createDirectoryState` */
 export function createSyncWriter(
   database: DatabaseSync,
   committer: Committer,
-  sourcesComplete: () => boolean,
+  announce: (transaction: Transaction, write: () => void) => void,
 ): (source: string, attempt: SyncAttempt) => void {
   const upsert = database.prepare(
     `INSERT INTO sync_state (source, outcome, attempted_at, complete_at, confirmed_at, records, faults, error)
@@ -54,20 +73,18 @@ export function createSyncWriter(
   )
   return (source, { outcome, at, confirms, records, faults, error }) => {
     committer.commit((transaction) => {
-      const before = sourcesComplete()
-      upsert.run({
-        source,
-        outcome,
-        at,
-        completeAt: outcome === 'complete' ? at : null,
-        confirmedAt: confirms ? at : null,
-        records: records ?? null,
-        faults: faults ?? 0,
-        error: error ?? null,
-      })
-      const complete = sourcesComplete()
-      if (complete === before) return
-      transaction.changed({ kind: 'sources', revision: transaction.nextRevision(), complete })
+      announce(transaction, () =>
+        upsert.run({
+          source,
+          outcome,
+          at,
+          completeAt: outcome === 'complete' ? at : null,
+          confirmedAt: confirms ? at : null,
+          records: records ?? null,
+          faults: faults ?? 0,
+          error: error ?? null,
+        }),
+      )
     })
   }
 }

@@ -208,9 +208,7 @@ function* rowsOf(parts: ReadonlyMap<string, UserPart>): Generator<PartRow> {
 }
 
 /** Walks a table by rowid, a window at a time, so that no read stays open between two slices. */
-export function* walk<Row extends { readonly id: number }>(window: {
-  all(after: number): Row[]
-}): Generator<Row> {
+function* walk<Row extends { readonly id: number }>(window: { all(after: number): Row[] }): Generator<Row> {
   let rows = window.all(0)
   while (rows.length > 0) {
     yield* rows

@@ -62,7 +62,7 @@ export interface RowWriter {
     confirm: boolean,
   ): number
   /** Does nothing where the row was written again since it was read. True where it is gone now. */
-  removeDevice(transaction: Transaction, row: DeviceRow): boolean
+  removeDevice(transaction: Transaction, row: Omit<DeviceRow, 'facts' | 'missing_since'>): boolean
   /** The same for names and groups. Gives the row's id. */
   putUser(
     transaction: Transaction,
