@@ -14,7 +14,7 @@ import {
 import { commonStatus, documentAnswer, statusAnswer, type Answer } from './answer.ts'
 import { versionOf } from './command.ts'
 import { estimateFailure } from './commands/get-item-estimate.ts'
-import { failedOperation, itemOperationsAnswer } from './commands/item-operations.ts'
+import { failedOperation, itemOperationsAnswer, readOperations } from './commands/item-operations.ts'
 import {
   failedMeeting,
   failedMove,
@@ -116,8 +116,9 @@ function afterGetItemEstimate(root: WbxmlElement): Answer | undefined {
 }
 
 function afterItemOperations(root: WbxmlElement): Answer | undefined {
-  if (!namesOwn(root)) return undefined
-  const results = children(root).map((operation) =>
+  const operations = readOperations(root)
+  if (operations === undefined || !namesOwn(root)) return undefined
+  const results = operations.map((operation) =>
     failedOperation(operation, namesOwn(operation) ? notFound.operation : tryAgain.operation),
   )
   return itemOperationsAnswer(results)

@@ -52,6 +52,11 @@ const handlers: Readonly<Partial<Record<CommandName, Handler>>> = {
   Find: { top: 'Find:Find' },
 }
 
+/** False where the answer is the same whatever the body says: it may be a large mail, and need not be read at all. */
+export function readsBody(command: EasRequest['command']): boolean {
+  return handlerOf(command)?.answer !== undefined
+}
+
 /**
  * Answers a command of a quarantined pair as a mailbox would that holds one message. Pure: what has to be remembered is
  * in the keys that the client brings back, so that any worker and node gives the same answer, also after a restart.
@@ -67,14 +72,18 @@ export function answerQuarantined(
 ): Answer | Park {
   const { command } = request
   const version = versionOf(request)
-  const handler =
-    command === 'Options' || command === 'Autodiscover' || command === 'none' ? undefined : handlers[command]
+  const handler = handlerOf(command)
   if (handler === undefined) return httpAnswer(accessDenied.httpStatus)
   if (handler.answer === undefined) return commonStatus(handler.top, version, accessDenied)
   const answer = handler.answer({ version, root: readRoot(body, handler.top), mailbox })
   if (answer.kind === 'park' || (command !== 'Settings' && command !== 'Provision')) return answer
   const information = readDeviceInformation(body)
   return information === undefined ? answer : { ...answer, information }
+}
+
+function handlerOf(command: EasRequest['command']): Handler | undefined {
+  if (command === 'Options' || command === 'Autodiscover' || command === 'none') return undefined
+  return handlers[command]
 }
 
 function readRoot(body: Uint8Array, top: QualifiedName): WbxmlElement | undefined {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { EasError } from '#eas/errors.ts'
 import { protocolVersions } from '#eas/versions.ts'
 import { decodeWbxml } from '#eas/wbxml/decode.ts'
-import { answerQuarantined } from '#quarantine/answer-quarantined.ts'
+import { answerQuarantined, readsBody } from '#quarantine/answer-quarantined.ts'
 import {
   ask,
   bodyBytes,
@@ -84,6 +84,17 @@ void t.test('does not read the body of what it denies: it may be a mail', async 
   const mail = Buffer.from('To: a@b.example\r\n\r\nHello')
   t.strictSame(ask('SendMail', '12.1', mail), ask('SendMail', '12.1', null))
   t.strictSame(ask('SmartReply', '16.1', mail), ask('SmartReply', '16.1', null))
+  const denied = [
+    'SendMail',
+    'SmartReply',
+    'SmartForward',
+    'GetAttachment',
+    'Find',
+    'Options',
+    'none',
+  ] as const
+  for (const command of denied) t.notOk(readsBody(command), command)
+  for (const command of ['Sync', 'Ping', 'Settings'] as const) t.ok(readsBody(command), command)
 })
 
 void t.test('a NUL that a client hides in bytes does not end the answer', async (t) => {

@@ -105,6 +105,13 @@ void t.test('faults of the form hide no others', async (t) => {
   ])
 })
 
+void t.test('text and HTML both need the link', async (t) => {
+  t.strictSame(faultsOf(textsFile(t, `text: '{why}'\nhtml: '<p>{why} {link}</p>'\n`)), [
+    'texts.yaml:1: text: expected {link} in it',
+    'texts.yaml:2: html: expected <a href="{link}"> in it',
+  ])
+})
+
 void t.test('a body that is too long is told with the reason that makes it so', async (t) => {
   const long = 'x'.repeat(500)
   const own = textsFile(t, `subject: a\nreasons:\n  jailbroken: { why: ${long}, todo: b }\n`)

@@ -1,4 +1,5 @@
 import {
+  bytesOf,
   child,
   children,
   element,
@@ -17,17 +18,30 @@ const top = 'ItemOperations:ItemOperations'
 const maxOperations = 100
 
 /** What each status of an operation says here. shared/eas/protocol.md, section 9 */
-const operationStatus = { protocol: 2, notFound: 6, noAttachment: 15, denied: 16, badTarget: 156 } as const
+const operationStatus = { notFound: 6, noAttachment: 15, denied: 16, badTarget: 156 } as const
 
 /**
  * ItemOperations: the message can be fetched, always inline, which a client that asks for several parts must take too.
  * Nothing else is there, and nothing is done.
  */
 export function itemOperations(command: QuarantinedCommand): Answer {
-  const operations = children(command.root)
-  if (operations.length === 0) return statusAnswer(top, 2)
+  const operations = readOperations(command.root)
+  if (operations === undefined) return statusAnswer(top, 2)
   if (operations.length > maxOperations) return statusAnswer(top, 11)
   return itemOperationsAnswer(operations.map((operation) => answerOperation(command, operation)))
+}
+
+const operationNames: ReadonlySet<QualifiedName> = new Set([
+  'ItemOperations:Fetch',
+  'ItemOperations:EmptyFolderContents',
+  'ItemOperations:Move',
+])
+
+/** The operations of a request; undefined where there is none, or something else: no other name comes back. */
+export function readOperations(root: WbxmlElement | undefined): readonly WbxmlElement[] | undefined {
+  const operations = children(root)
+  const areKnown = operations.length > 0 && operations.every(({ name }) => operationNames.has(name))
+  return areKnown ? operations : undefined
 }
 
 /** One Response that holds what became of each operation. */
@@ -43,16 +57,9 @@ export function failedOperation(operation: WbxmlElement, status: number): WbxmlE
 }
 
 function answerOperation(command: QuarantinedCommand, operation: WbxmlElement): WbxmlElement {
-  switch (operation.name) {
-    case 'ItemOperations:Fetch':
-      return fetchItem(command, operation)
-    case 'ItemOperations:EmptyFolderContents':
-      return failedOperation(operation, operationStatus.denied)
-    case 'ItemOperations:Move':
-      return failedOperation(operation, operationStatus.badTarget)
-    default:
-      return failedOperation(operation, operationStatus.protocol)
-  }
+  if (operation.name === 'ItemOperations:Fetch') return fetchItem(command, operation)
+  const isMove = operation.name === 'ItemOperations:Move'
+  return failedOperation(operation, isMove ? operationStatus.badTarget : operationStatus.denied)
 }
 
 function fetchItem({ version, mailbox }: QuarantinedCommand, fetch: WbxmlElement): WbxmlElement {
@@ -80,20 +87,18 @@ function fetchItem({ version, mailbox }: QuarantinedCommand, fetch: WbxmlElement
   )
 }
 
-const names: ReadonlySet<QualifiedName> = new Set([
+const idNames: ReadonlySet<QualifiedName> = new Set([
   'AirSync:CollectionId',
   'AirSync:ServerId',
   'Search:LongId',
   'DocumentLibrary:LinkId',
   'AirSyncBase:FileReference',
-  'ItemOperations:ConversationId',
 ])
 
-/** A ConversationId is bytes and goes back as bytes. */
+/** What the client named, by which it knows the answer again. A conversation is named by bytes. */
 function namesIn(operation: WbxmlElement): readonly WbxmlElement[] {
-  return children(operation)
-    .filter(({ name }) => names.has(name))
-    .map((named) =>
-      named.name === 'ItemOperations:ConversationId' ? named : text(named.name, textOf(named) ?? ''),
-    )
+  return children(operation).flatMap((named) => {
+    if (idNames.has(named.name)) return [text(named.name, textOf(named) ?? '')]
+    return named.name === 'ItemOperations:ConversationId' ? [element(named.name, bytesOf(named) ?? '')] : []
+  })
 }

@@ -11,7 +11,9 @@ const maxFolders = 200
 /**
  * Ping waits for its heartbeat. What an earlier Ping said is not kept: a request that leaves a part out, or has no body,
  * is asked for all of it (3). At release the answer is 7 in all versions: the client asks for its folders with our key
- * and is sent to key 0, while 2 (changes) would have it sync a folder that Exchange does not have. [MS-ASCMD] Ping
+ * and is sent to key 0, while 2 (changes) would have it sync a folder that Exchange does not have. A Ping
+ * does not say what the client holds: a message that became another while nothing waited comes with the next Sync.
+ * [MS-ASCMD] Ping
  */
 export function ping({ root, mailbox }: QuarantinedCommand): Answer | Park {
   const heartbeat = child(root, 'Ping:HeartbeatInterval')

@@ -1,5 +1,5 @@
 import { isOlder, type ProtocolVersion } from '#eas/versions.ts'
-import { child, children, element, type WbxmlElement } from '#eas/wbxml/element.ts'
+import { child, children, element, type QualifiedName, type WbxmlElement } from '#eas/wbxml/element.ts'
 import { documentAnswer, statusAnswer, text, type Answer } from '../answer.ts'
 import type { QuarantinedCommand } from '../command.ts'
 
@@ -9,10 +9,21 @@ import type { QuarantinedCommand } from '../command.ts'
  */
 export function settings({ root, version, mailbox }: QuarantinedCommand): Answer {
   const properties = children(root)
-  if (properties.length === 0) return statusAnswer('Settings:Settings', 2)
+  if (properties.length === 0 || properties.some(({ name }) => !propertyNames.has(name))) {
+    return statusAnswer('Settings:Settings', 2)
+  }
   const answers = properties.map((property) => answerProperty(property, version, mailbox.user))
   return documentAnswer(element('Settings:Settings', text('Settings:Status', 1), ...answers))
 }
+
+/** No other name of the request comes back in the answer. [MS-ASCMD] Settings */
+const propertyNames: ReadonlySet<QualifiedName> = new Set([
+  'Settings:Oof',
+  'Settings:DevicePassword',
+  'Settings:DeviceInformation',
+  'Settings:UserInformation',
+  'Settings:RightsManagementInformation',
+])
 
 function answerProperty(property: WbxmlElement, version: ProtocolVersion, user: string): WbxmlElement {
   const gets = child(property, 'Settings:Get') !== undefined
