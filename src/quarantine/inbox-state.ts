@@ -17,7 +17,7 @@ export interface InboxState {
   readonly item: (typeof itemStates)[number]
   /** Of the message that was given, 8 bytes in hex; zeros before. */
   readonly digest: string
-  /** The preferences sent last: they hold until others come. [MS-ASAIRS] 2.2.2.12 */
+  /** The preferences sent last before this key was given: they hold until others come. [MS-ASAIRS] 2.2.2.12 */
   readonly choice: BodyChoice
 }
 
