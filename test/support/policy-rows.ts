@@ -140,6 +140,8 @@ const criterionRows = z.array(
     expected: criterionAnswer.or(z.literal('passed')),
     /** Where a criterion passes for a time only. */
     passesUntil: z.number().default(Infinity),
+    /** What explain says of the rules within the criterion; absent: not looked at. */
+    notes: z.array(z.string()).optional(),
     selfNoncompliant: z.boolean().optional(),
   }),
 )
@@ -152,9 +154,9 @@ const decisionRows = z.array(
 
 type Differences = Pick<z.infer<typeof criterionRows>[number], 'request' | 'facts'>
 
-/** Asks one criterion every row of `test/fixtures/policy/NAME.json`. */
-export function testCriterion(criterion: Criterion): void {
-  for (const row of criterionRows.parse(readTable(criterion.name))) {
+/** Asks one criterion every row of `test/fixtures/policy/NAME.json`, by default the table of its own name. */
+export function testCriterion(criterion: Criterion, name = criterion.name): void {
+  for (const row of criterionRows.parse(readTable(name))) {
     void t.test(`${row.name} (${row.proves})`, async (t) => {
       const asked = situationOf(row)
       const verdict = criterion.judge(asked)
@@ -167,6 +169,7 @@ export function testCriterion(criterion: Criterion): void {
       }
       t.equal(asked.validUntil, row.passesUntil)
       t.equal(asked.selfNoncompliant, row.selfNoncompliant)
+      if (row.notes !== undefined) t.strictSame(asked.notes, row.notes)
     })
   }
 }
@@ -199,7 +202,7 @@ function situationOf(row: z.infer<typeof criterionRows>[number]): Situation {
     granted: row.granted === undefined ? undefined : { ...row.granted, detail: 'granted before' },
     validUntil: Infinity,
     selfNoncompliant: undefined,
-    notes: undefined,
+    notes: [],
   }
 }
 

@@ -1,0 +1,4 @@
+import { deviceMismatch } from '#policy/criteria/device-mismatch.ts'
+import { testCriterion } from '../../support/policy-rows.ts'
+
+testCriterion(deviceMismatch)

@@ -1,0 +1,4 @@
+import { domainJoined } from '#policy/criteria/domain-joined.ts'
+import { testCriterion } from '../../support/policy-rows.ts'
+
+testCriterion(domainJoined)

@@ -1,0 +1,4 @@
+import { personalBlock } from '#policy/criteria/personal-block.ts'
+import { testCriterion } from '../../support/policy-rows.ts'
+
+testCriterion(personalBlock)
