@@ -7,6 +7,7 @@ import { actions, reasons } from '#policy/reasons.ts'
 import { deleteOverride, ownerOf, putOverride } from './device-override.ts'
 import type { Explanation, ExplainQuestion } from './explain.ts'
 import { checkWord, parametersOf } from './parameters.ts'
+import { postInventory } from './inventory.ts'
 import { Problem } from './problem.ts'
 import type { ApiRequest, ApiRoutes } from './server.ts'
 import { shownDevice } from './shown-device.ts'
@@ -27,6 +28,7 @@ export function createApi(deps: ApiDeps): ApiRoutes {
   return new Map([
     ['POST /api/facts', (request) => postFacts(deps, request)],
     ['DELETE /api/facts/*', (request) => deleteFacts(deps, request)],
+    ['POST /api/inventory', (request) => postInventory(deps, request)],
     ['GET /api/devices', (request) => listDevices(deps, request)],
     ['GET /api/devices/*', (request) => showDevice(deps, request)],
     ['PUT /api/devices/*', (request) => putOverride(deps, request)],
