@@ -2,22 +2,25 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createApi } from '#admin/api.ts'
 import { createExplain } from '#admin/explain.ts'
 import { createGuard } from '#admin/guard.ts'
+import { createHeldChanges } from '#admin/held-changes.ts'
+import { createPolicyKeeper, type CurrentPolicy } from '#admin/policy-keeper.ts'
+import { createPolicyRoutes } from '#admin/policy-routes.ts'
 import { createAdminServer } from '#admin/server.ts'
 import { readToken } from '#admin/token.ts'
+import { createEvaluator } from '#admin/what-if/evaluate.ts'
+import { createSeenJudges } from '#admin/what-if/judge-seen.ts'
 import { opened, refuseArguments, stopSignal, type Command } from '#cli/command.ts'
-import { isLoopback, loadPolicy, loadSettings, type Settings } from '#config/load.ts'
+import { isLoopback, loadSettings, type Settings } from '#config/load.ts'
 import type { Config } from '#config/schema.ts'
-import { ConfigError } from '#config/yaml.ts'
 import type { FactsSource } from '#directory/facts-source.ts'
+import { sourceNames } from '#config/source-names.ts'
 import { createLookup } from '#directory/lookup.ts'
 import { openStore, type Store } from '#directory/store.ts'
-import { compilePolicy } from '#policy/compile.ts'
 import { loginRulesOf } from '#proxy/create-proxy.ts'
 import { splitAddress } from '#proxy/edge/listener.ts'
 import { createFileSource } from '#sources/file.ts'
 import { createLog, type Logger } from '#telemetry/log.ts'
 import { aggregateMetrics, createMetrics, type Metrics } from '#telemetry/metrics.ts'
-import { sourceNames, type PolicyInForce } from './messages.ts'
 import { startSimulators, withSimulators } from './embedded-simulators.ts'
 import { createLookUps } from './look-ups.ts'
 import { createPublisher } from './publisher.ts'
@@ -27,6 +30,8 @@ import { createWorkers, workerCount } from './workers.ts'
 
 /** How long a first start waits for its sources before it serves what is there already. */
 const firstReadsMs = 5000
+/** How long a start with a changed policy file waits for the word on it before it serves by the policy of before. */
+const firstPolicyMs = 5000
 const pruneIntervalMs = 60 * 60 * 1000
 
 /** The owner: admin listener, sources, embedded simulator, the one writer of the store, and the workers' parent. */
@@ -62,7 +67,6 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     const simulators = await startSimulators(configured)
     for (const { simulator } of simulators.values()) started.defer(() => simulator.close())
     const config = withSimulators(configured, simulators)
-    for (const { line, path, message } of loaded.warnings) log.warn({ line, path }, `policy: ${message}`)
     for (const prefix of config.routing.passthrough) {
       log.warn({ prefix }, 'this path is passed through without any check of user or device')
     }
@@ -71,14 +75,11 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     started.defer(() => store.close())
     const token = readToken(config.admin, 'tokenFile')
     const metricsToken = readToken(config.admin, 'metricsTokenFile')
-    let policy: PolicyInForce = { value: loaded.value, revision: 1 }
-    let compiled = compilePolicy(policy.value)
-    metrics.policyRevision.set(policy.revision)
 
     const reports = createReports({ store, metrics, log })
     const workers = createWorkers({
       count: workerCount(config.workers),
-      settings: () => ({ config, policy }),
+      settings: () => ({ config, policy: handed(policies.current()) }),
       log,
       onReport: reports.add,
       onLookUp: (user, deviceId) => lookUps.lookUp(user, deviceId),
@@ -89,6 +90,21 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     store.onChange((changes) => {
       for (const change of changes) lookup.apply(change)
     })
+
+    const judges = createSeenJudges({ config, now: Date.now })
+    const held = createHeldChanges({ store, metrics, log, now: Date.now })
+    const policies = createPolicyKeeper({
+      loaded,
+      store,
+      judges,
+      held,
+      metrics,
+      log,
+      now: Date.now,
+      onPolicy: (policy) => workers.setPolicy(handed(policy)),
+    })
+    // where the policy of before stays in force for longer, there are many devices to be judged by both
+    await Promise.race([policies.started, delay(firstPolicyMs, undefined, { ref: false })])
 
     const stopSources = new AbortController()
     started.defer(() => stopSources.abort())
@@ -103,19 +119,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     started.defer(() => workers.stop())
     const proxyPort = await workers.start()
 
-    const reloadPolicy = () => {
-      try {
-        const { value, digest } = loadPolicy(config.policy.file)
-        policy = { value, revision: policy.revision + 1 }
-        compiled = compilePolicy(value)
-        metrics.policyRevision.set(policy.revision)
-        void workers.setPolicy(policy)
-        log.info({ digest, revision: policy.revision }, 'policy reloaded')
-      } catch (error) {
-        if (!(error instanceof ConfigError)) throw error
-        log.error({ faults: error.faults }, 'the new policy has faults; the old one stays in force')
-      }
-    }
+    const reloadPolicy = () => void policies.reload()
     process.on('SIGHUP', reloadPolicy)
     started.defer(() => {
       process.off('SIGHUP', reloadPolicy)
@@ -126,13 +130,17 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       loginRules,
       lookup,
       config,
-      policy: () => compiled,
+      policy: () => policies.current().compiled,
       now: Date.now,
     })
+    const evaluator = createEvaluator({ store, judges, policy: policies.current, now: Date.now })
     const admin = createAdminServer({
       ...splitAddress(config.admin.address),
       guard: createGuard({ loopback: isLoopback(config.admin.address), token, metricsToken }),
-      routes: createApi({ store, loginRules, explain, enforced: publisher.settled, now: Date.now }),
+      routes: new Map([
+        ...createApi({ store, loginRules, explain, enforced: publisher.settled, now: Date.now }),
+        ...createPolicyRoutes({ policy: policies.current, evaluator, held, now: Date.now }),
+      ]),
       ready: () => workers.ready() && store.sourcesComplete(),
       metrics: async () => {
         await measure(store, sources, metrics)
@@ -155,6 +163,11 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     await started.disposeAsync()
     throw error
   }
+}
+
+/** What workers get of a policy: they compile it themselves. */
+function handed({ value, digest, revision }: CurrentPolicy) {
+  return { value, digest, revision }
 }
 
 interface SourcesDeps {

@@ -25,7 +25,7 @@ export interface HeldChange extends ChangeOrigin {
 export interface HeldChanges {
   readonly list: () => readonly HeldChange[]
   /** Holds a change in the place of an earlier one of the same origin, and raises the alarm. */
-  readonly hold: (change: HeldChange, take: () => Promise<void>) => void
+  readonly hold: (change: HeldChange, take: (actor: string) => Promise<void>) => void
   /** The cause is gone, or the change was taken. */
   readonly release: (origin: ChangeOrigin) => void
   /**
@@ -45,7 +45,7 @@ export interface HeldChangesDeps {
 
 interface Entry {
   readonly change: HeldChange
-  readonly take: () => Promise<void>
+  readonly take: (actor: string) => Promise<void>
 }
 
 export function createHeldChanges({ store, metrics, log, now }: HeldChangesDeps): HeldChanges {
@@ -98,7 +98,7 @@ export function createHeldChanges({ store, metrics, log, now }: HeldChangesDeps)
       // a second word on it finds nothing to be taken
       held.delete(keyOf(change))
       try {
-        await take()
+        await take(actor)
       } catch (error) {
         // what was held meanwhile is the newer one
         if (!held.has(keyOf(change))) held.set(keyOf(change), entry)

@@ -1,5 +1,6 @@
-import type { SeenPair } from '#directory/seen-pairs.ts'
-import type { Compared } from './compare.ts'
+import type { SeenPair, SeenPairReader } from '#directory/seen-pairs.ts'
+import { compareSeen, type Compared, type Comparison } from './compare.ts'
+import { createTally, type Tally } from './tally.ts'
 
 /** How much a change weighs: what it would do to the devices that are in use. */
 export interface Weight {
@@ -67,4 +68,25 @@ function isInUse({ lastAt, action, allowedAt }: SeenPair, since: number): boolea
 /** When a device must have been seen to be in use, ms since the epoch. */
 export function inUseSince(now: number): number {
   return now - dayMs
+}
+
+/** A change, weighed, with what it would do to the devices that were seen in the last 24 hours. */
+export interface WeighedChange {
+  readonly weight: Weight
+  readonly tally: Tally
+}
+
+/** Walks over the devices in use, in slices. */
+export async function weighChange(
+  store: SeenPairReader,
+  comparison: Comparison,
+  options: ScaleOptions,
+): Promise<WeighedChange> {
+  const scale = createScale(options)
+  const tally = createTally()
+  for await (const compared of compareSeen(store.seenWindows(inUseSince(options.now)), comparison)) {
+    scale.add(compared)
+    tally.add(compared)
+  }
+  return { weight: scale.result(), tally: tally.result() }
 }
