@@ -5,6 +5,10 @@ import { policySchema } from '#policy/schema.ts'
 import { testDecisions, usualFacts, usualRequest } from '../support/policy-rows.ts'
 
 testDecisions('decisions')
+testDecisions('flow-order')
+testDecisions('abq-order')
+testDecisions('platform-matrix')
+testDecisions('graph-values')
 
 void t.test('asks in the order of the flow', async (t) => {
   t.strictSame(
