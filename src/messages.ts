@@ -2,15 +2,10 @@ import type { Change } from '#directory/changes.ts'
 import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import type { Config } from '#config/schema.ts'
-import type { Policy } from '#policy/schema.ts'
+import type { PolicyInForce } from '#proxy/create-proxy.ts'
 import type { MetricsSnapshot } from '#telemetry/metrics.ts'
 import type { HourlyCount } from '#directory/audit.ts'
-
-/** A policy and its revision, which rises with each load in this process. */
-export interface PolicyInForce {
-  readonly value: Policy
-  readonly revision: number
-}
+import type { TraceReport } from '#directory/traces.ts'
 
 /** What a worker is given to start with: checked by the owner, with the address of its simulator filled in. */
 export interface WorkerSettings {
@@ -32,6 +27,7 @@ export type OwnerMessage =
 export interface Report {
   readonly sightings: readonly Sighting[]
   readonly counts: readonly HourlyCount[]
+  readonly traces: readonly TraceReport[]
 }
 
 /** Worker to owner. */
@@ -45,14 +41,3 @@ export type WorkerMessage =
   | { readonly type: 'metrics'; readonly id: number; readonly snapshot: MetricsSnapshot }
   /** Once a second where anything happened, and once more at the end. Bounded. */
   | { readonly type: 'report'; readonly report: Report }
-
-/**
- * The sources of a config by the name that facts carry, first the one that goes before the others: `file`, and
- * `file-2` for a second one of a kind.
- */
-export function sourceNames(config: Pick<Config, 'sources'>): readonly string[] {
-  return config.sources.map(({ kind }, index) => {
-    const before = config.sources.slice(0, index).filter((other) => other.kind === kind).length
-    return before === 0 ? kind : `${kind}-${before + 1}`
-  })
-}

@@ -15,8 +15,8 @@ export interface Reports {
 const maxWaiting = 64
 
 export interface ReportsOptions {
-  readonly store: Pick<Store, 'recordSightings' | 'count'>
-  readonly metrics: Pick<Metrics, 'droppedSightings' | 'clientChanges'>
+  readonly store: Pick<Store, 'recordSightings' | 'recordTraces' | 'count'>
+  readonly metrics: Pick<Metrics, 'droppedSightings' | 'droppedTraces' | 'clientChanges'>
   readonly log: Pick<Logger, 'error' | 'warn'>
 }
 
@@ -25,7 +25,7 @@ export function createReports({ store, metrics, log }: ReportsOptions): Reports 
   let waiting = 0
   let last: Promise<void> = Promise.resolve()
 
-  const remember = async ({ sightings, counts }: Report) => {
+  const remember = async ({ sightings, counts, traces }: Report) => {
     try {
       const { dropped, clientChanges } = await store.recordSightings(sightings)
       metrics.droppedSightings.inc(dropped)
@@ -37,6 +37,12 @@ export function createReports({ store, metrics, log }: ReportsOptions): Reports 
       metrics.droppedSightings.inc(sightings.length)
       log.error({ err: error }, 'sightings of one second were lost')
     }
+    try {
+      await store.recordTraces(traces)
+    } catch (error) {
+      metrics.droppedTraces.inc(traces.length)
+      log.error({ err: error }, 'traces of one second were lost')
+    }
     waiting--
   }
 
@@ -44,6 +50,7 @@ export function createReports({ store, metrics, log }: ReportsOptions): Reports 
     add: (report) => {
       if (waiting === maxWaiting) {
         metrics.droppedSightings.inc(report.sightings.length)
+        metrics.droppedTraces.inc(report.traces.length)
         return
       }
       waiting++

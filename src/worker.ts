@@ -1,17 +1,21 @@
 import { EnvironmentError, opened } from '#cli/command.ts'
 import type { LookUpOutcome } from '#directory/facts-source.ts'
+import { sourceNames } from '#config/source-names.ts'
 import { createLookup, type Lookup } from '#directory/lookup.ts'
 import { createHourlyCounts } from '#directory/hourly-counts.ts'
 import { createSightingBatch } from '#directory/sightings.ts'
 import { openStoreReader } from '#directory/store.ts'
+import { createTraceBatch } from '#directory/traces.ts'
 import { createProxy, type Proxy } from '#proxy/create-proxy.ts'
 import { createLog, type Logger } from '#telemetry/log.ts'
 import { createMetrics } from '#telemetry/metrics.ts'
-import { sourceNames, type OwnerMessage, type WorkerMessage, type WorkerSettings } from './messages.ts'
+import type { OwnerMessage, WorkerMessage, WorkerSettings } from './messages.ts'
 
 const reportIntervalMs = 1000
 /** Pairs reported in one go; more in one second are dropped and counted. */
 const maxReportedPairs = 10_000
+/** Explanations made in one second; the requests behind them are counted as dropped, and explained when they come again. */
+const maxExplanations = 200
 
 /** A worker: holds the proxy listener, caches and pools; reads the store, never writes it. Lives as long as its owner. */
 export function runWorker(): void {
@@ -19,14 +23,19 @@ export function runWorker(): void {
   const metrics = createMetrics({ lookups: () => lookup?.counts ?? { hits: 0, misses: 0 } })
   let proxy: Proxy | undefined
   const sightings = createSightingBatch({ max: maxReportedPairs })
+  const traces = createTraceBatch({ max: maxExplanations })
   const counts = createHourlyCounts(Date.now)
   const lookUps = createOwnerLookUps()
 
-  const report = () => {
+  const report = (isLast = false) => {
     const seen = sightings.drain()
+    const traced = traces.drain(isLast)
     const counted = counts.drain()
     metrics.droppedSightings.inc(seen.dropped)
-    if (counted.length > 0) send({ type: 'report', report: { sightings: seen.sightings, counts: counted } })
+    metrics.droppedTraces.inc(traced.dropped)
+    if (counted.length === 0 && traced.traces.length === 0) return
+    const { sightings: pairs } = seen
+    send({ type: 'report', report: { sightings: pairs, counts: counted, traces: traced.traces } })
   }
 
   const start = async ({ config, policy }: WorkerSettings, log: Logger) => {
@@ -39,19 +48,20 @@ export function runWorker(): void {
       metrics,
       log,
       lookUpNow: lookUps.lookUpNow,
+      tracing: { batch: traces, provenance: (user, deviceKey) => store.provenance(user, deviceKey) },
       onOutcome: (outcome, sighting) => {
         counts.add(outcome)
         if (sighting !== undefined) sightings.add(sighting)
       },
     })
     const port = await opened(proxy.start(), 'listen.address', config.listen.address)
-    setInterval(report, reportIntervalMs)
+    setInterval(() => report(), reportIntervalMs)
     send({ type: 'listening', port })
   }
 
   const stop = async (id: number) => {
     await proxy?.close()
-    report()
+    report(true)
     send({ type: 'ack', id }, () => process.exit(0))
   }
 

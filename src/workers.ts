@@ -6,7 +6,8 @@ import type { Change } from '#directory/changes.ts'
 import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { MetricsSnapshot } from '#telemetry/metrics.ts'
-import type { OwnerMessage, PolicyInForce, Report, WorkerMessage, WorkerSettings } from './messages.ts'
+import type { PolicyInForce } from '#proxy/create-proxy.ts'
+import type { OwnerMessage, Report, WorkerMessage, WorkerSettings } from './messages.ts'
 
 /**
  * What a request allocates lives for some milliseconds, longer than V8 expects: it takes the survivors of a collection

@@ -5,6 +5,7 @@ import type { RecordedSightings } from '#directory/write-sightings.ts'
 import { createReports } from '../src/reports.ts'
 import type { Report } from '../src/messages.ts'
 import { sighting, testStore } from './support/directory-store.ts'
+import { traceReport } from './support/traces.ts'
 
 const hour = 3_600_000
 const silent = { error: () => undefined, warn: () => undefined }
@@ -13,11 +14,16 @@ function report(deviceId: string): Report {
   return {
     sightings: [sighting({ deviceId, deviceKey: deviceId.toLowerCase() })],
     counts: [{ hour, action: 'block', reason: 'not-enrolled', platform: 'iOS', requests: 2 }],
+    traces: [traceReport({ deviceKey: deviceId.toLowerCase() })],
   }
 }
 
 async function dropped(metrics: ReturnType<typeof createMetrics>): Promise<number | undefined> {
   return (await metrics.droppedSightings.get()).values[0]?.value
+}
+
+async function droppedTraces(metrics: ReturnType<typeof createMetrics>): Promise<number | undefined> {
+  return (await metrics.droppedTraces.get()).values[0]?.value
 }
 
 void t.test('what workers saw comes into the store, one report after the other', async (t) => {
@@ -32,6 +38,11 @@ void t.test('what workers saw comes into the store, one report after the other',
   await reports.settled()
   t.ok(store.device('alice@example.com', 'Appl1')?.seen)
   t.ok(store.device('alice@example.com', 'Appl2')?.seen)
+  t.match(
+    store.traces('alice@example.com', 'appl2'),
+    [{ requests: 1 }],
+    'of a pair that the same report names',
+  )
   t.match(store.hourlyCounts(0), [{ hour, action: 'block', reason: 'not-enrolled', requests: 4 }])
 })
 
@@ -44,8 +55,8 @@ void t.test('a report that comes when the store is closed is lost, counted and n
   store.close()
   reports.add(report('Appl1'))
   await reports.settled()
-  t.match(errors, [{ err: { code: 'STORE_CLOSED' } }])
-  t.equal(await dropped(metrics), 1)
+  t.match(errors, [{ err: { code: 'STORE_CLOSED' } }, { err: { code: 'STORE_CLOSED' } }])
+  t.strictSame([await dropped(metrics), await droppedTraces(metrics)], [1, 1])
 })
 
 void t.test('reports that a slow store cannot take are dropped and counted (T-51)', async (t) => {
@@ -56,6 +67,7 @@ void t.test('reports that a slow store cannot take are dropped and counted (T-51
       stored++
       return promise
     },
+    recordTraces: async () => undefined,
     count: () => undefined,
   }
   const metrics = createMetrics()

@@ -66,7 +66,7 @@ void t.test('changes reach every worker in order; the last report comes before t
   t.ok(workers.ready())
   await workers.publish(changes(1, 2))
   await workers.publish(changes(3))
-  await workers.setPolicy({ value: { conditionalAccess: {} } as never, revision: 4 })
+  await workers.setPolicy({ value: { conditionalAccess: {} } as never, revision: 4, digest: 'abc' })
   t.strictSame(
     reported.toSorted((a, b) => a - b),
     [1, 1, 2, 2, 3, 3, 4, 4],

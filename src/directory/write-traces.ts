@@ -73,7 +73,7 @@ export function createTracesWriter(
   }
 
   return async (reports) => {
-    await committer.commitInSlices(reports, write)
+    if (reports.length > 0) await committer.commitInSlices(reports, write)
   }
 }
 

@@ -20,7 +20,7 @@ export interface ActDeps {
   readonly enrollmentUrl: string | undefined
 }
 
-/** What became of a request, and as what it was judged in the end where the sources were asked about it meanwhile. */
+/** What became of a request, and as what it was judged in the end where it was judged again meanwhile. */
 export type Acted = ActResult & { readonly information?: DeviceInformation; readonly judged?: Judged }
 
 /** The fifth step: does what the decision says. Report-only is the one branch that does not. */
@@ -56,7 +56,7 @@ export async function act(
   const result = isEnforcedRefusal(looked.decision)
     ? sendRefused(deps.refuse, exchange, looked)
     : await letThrough(deps, exchange, looked, judgeAgain)
-  return { ...result, judged: looked }
+  return { judged: looked, ...result }
 }
 
 async function letThrough(
@@ -66,14 +66,19 @@ async function letThrough(
   judgeAgain: JudgeAgain,
 ): Promise<Acted> {
   const { decision } = judged
-  const decideAgain = provisionMayPass(judged) ? undefined : () => judgeAgain().decision
+  let latest = judged
+  const decideLater = () => {
+    latest = judgeAgain()
+    return latest.decision
+  }
+  const decideAgain = provisionMayPass(judged) ? undefined : decideLater
   const result =
     judged.request.kind === 'autodiscover-xml'
       ? await deps.autodiscover(exchange, judged)
       : await forwardCommand(deps.forward, exchange, judged, decideAgain)
-  return isRefusal(decision.action) && decision.mode === 'report-only'
-    ? { ...result, reportOnly: true }
-    : result
+  // what was ended meanwhile was ended by the last judgement, and is told with its rule and its facts
+  const told = latest === judged ? result : { ...result, judged: latest }
+  return isRefusal(decision.action) && decision.mode === 'report-only' ? { ...told, reportOnly: true } : told
 }
 
 function sendBrowser({ enrollmentUrl }: ActDeps, { res }: Exchange): ActResult {

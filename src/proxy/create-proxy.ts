@@ -7,6 +7,7 @@ import type { Lookup } from '#directory/lookup.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import { createEnrollment } from '#enrollment/page.ts'
 import { compilePolicy } from '#policy/compile.ts'
+import type { PolicyVersion } from '#policy/explanation.ts'
 import type { Policy } from '#policy/schema.ts'
 import { logOutcome, type Logger } from '#telemetry/log.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
@@ -17,21 +18,29 @@ import { certificateUser } from './edge/certificate.ts'
 import { createAddressBook } from './edge/client-address.ts'
 import { createEnrollRoute } from './enroll.ts'
 import { createListener } from './edge/listener.ts'
+import type { CurrentPolicy } from './exchange.ts'
 import { createParked } from './parked.ts'
 import { createPassthrough } from './passthrough/passthrough.ts'
 import { createPipeline } from './pipeline.ts'
 import { createProvisionAsks } from './refuse.ts'
 import { createBackendRouter } from './routing.ts'
 import { createSecondLook, type LookUpNow } from './second-look.ts'
+import type { Tracing } from './trace.ts'
 import { createUpstreams, type Upstreams } from './upstreams.ts'
+
+/** A policy as it was read, before it is compiled. */
+export interface PolicyInForce extends PolicyVersion {
+  readonly value: Policy
+}
 
 export interface ProxyOptions {
   readonly config: Config
-  readonly policy: { readonly value: Policy; readonly revision: number }
+  readonly policy: PolicyInForce
   readonly lookup: Lookup
   readonly metrics: Metrics
   readonly log: Logger
   readonly lookUpNow: LookUpNow
+  readonly tracing: Tracing
   /** Every finished request, beside log and metrics. */
   readonly onOutcome?: (outcome: Outcome, sighting: Sighting | undefined) => void
   /** Milliseconds since the epoch. */
@@ -45,7 +54,7 @@ export interface Proxy {
   readonly start: () => Promise<number>
   /** From this call on, the next decision sees the changes; what is open is re-decided. */
   readonly apply: (changes: readonly Change[]) => void
-  readonly setPolicy: (policy: { readonly value: Policy; readonly revision: number }) => void
+  readonly setPolicy: (policy: PolicyInForce) => void
   readonly close: () => Promise<void>
 }
 
@@ -107,6 +116,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       enrollmentUrl: config.enrollment.publicUrl,
     },
     observe,
+    tracing: options.tracing,
     log,
     now,
   })
@@ -144,8 +154,8 @@ export function createProxy(options: ProxyOptions): Proxy {
 }
 
 /** Compiled once per load, not per request. */
-function inForce({ value, revision }: ProxyOptions['policy']) {
-  return { value: compilePolicy(value), revision }
+function inForce(policy: PolicyInForce): CurrentPolicy {
+  return { ...policy, value: compilePolicy(policy.value) }
 }
 
 /** The config section as `eas/` reads it. NetBIOS names compare without case. */

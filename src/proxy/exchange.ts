@@ -3,8 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientIdentity } from '#eas/client/identify-client.ts'
 import type { Identity } from '#eas/identify.ts'
 import type { EasRequest } from '#eas/parse.ts'
+import type { KnownFacts } from '#directory/lookup.ts'
+import type { CompiledPolicy } from '#policy/compile.ts'
 import type { Decision } from '#policy/decide.ts'
-import type { Facts } from '#policy/facts.ts'
+import type { PolicyVersion } from '#policy/explanation.ts'
 import type { Action, Reason } from '#policy/reasons.ts'
 import type { Backend } from './upstreams.ts'
 
@@ -21,16 +23,25 @@ export interface Exchange {
   readonly expectsContinue: boolean
 }
 
+/** The policy in force. */
+export interface CurrentPolicy extends PolicyVersion {
+  readonly value: CompiledPolicy
+}
+
 /** A request with all that the first four steps found out. */
 export interface Judged {
   readonly request: EasRequest
   readonly identity: Identity
-  readonly facts: Facts
+  readonly facts: KnownFacts
   readonly client: ClientIdentity
   /** The directory's name for the user, else the first candidate; empty without a credential. */
   readonly user: string
   readonly backend: Backend
   readonly decision: Decision
+  /** By which it was decided. */
+  readonly policy: CurrentPolicy
+  /** When, ms since the epoch. */
+  readonly decidedAt: number
   readonly clientAddress: string
   /** Parse to decision, milliseconds. */
   readonly decisionMs: number

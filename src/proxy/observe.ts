@@ -17,12 +17,7 @@ export interface Unjudged {
 }
 
 /** The outcome of a judged request: the decision, and what acting on it came to. */
-export function outcomeOf(
-  exchange: Exchange,
-  judged: Judged,
-  result: ActResult,
-  policyRevision: number,
-): Outcome {
+export function outcomeOf(exchange: Exchange, judged: Judged, result: ActResult): Outcome {
   const { request, facts, client, decision, backend } = judged
   const device = viewDevice(facts.device, client)
   return {
@@ -47,7 +42,7 @@ export function outcomeOf(
     model: device.model,
     client: client.client,
     clientAddress: judged.clientAddress,
-    policyRevision,
+    policyRevision: judged.policy.revision,
     factsRevision: facts.revision,
     durationMs: performance.now() - exchange.startedMs,
     decisionMs: judged.decisionMs,

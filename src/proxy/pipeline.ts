@@ -6,17 +6,18 @@ import { parseRequest, type EasRequest } from '#eas/parse.ts'
 import type { QueryParser } from '#eas/query.ts'
 import type { Lookup } from '#directory/lookup.ts'
 import type { Sighting } from '#directory/sightings.ts'
+import type { DecisionRequest } from '#policy/criterion.ts'
 import { decide, type Decision } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
-import type { CompiledPolicy } from '#policy/compile.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import { act, type ActDeps } from './act.ts'
 import type { AddressBook } from './edge/client-address.ts'
-import type { Exchange, Judged } from './exchange.ts'
+import type { CurrentPolicy, Exchange, Judged } from './exchange.ts'
 import { outcomeOf, sightingOf, unjudgedOutcome } from './observe.ts'
 import { sendMalformed, sendUnavailable } from './respond.ts'
 import { routeDecision, type BackendRouter } from './routing.ts'
+import { createTracer, type Tracing } from './trace.ts'
 import type { Backend } from './upstreams.ts'
 
 /** All that a request meets on its way; one value for the life of a worker. */
@@ -30,10 +31,11 @@ export interface PipelineDeps {
   readonly backendOf: BackendRouter<Backend>
   readonly passthroughPrefixes: readonly string[]
   /** The policy in force now; its revision rises with each load. */
-  readonly policy: () => { readonly value: CompiledPolicy; readonly revision: number }
+  readonly policy: () => CurrentPolicy
   readonly addresses: AddressBook
   readonly act: ActDeps
   readonly observe: (outcome: Outcome, sighting: Sighting | undefined) => void
+  readonly tracing: Tracing
   readonly log: Pick<Logger, 'error'>
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -44,24 +46,26 @@ export type Pipeline = (exchange: Exchange) => Promise<void>
 
 /** The six steps. Each is one call; what goes wrong in any of them is caught here. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
+  const trace = createTracer(deps.tracing, (judged) => questionOf(deps, judged), deps.log)
   return async function walk(exchange) {
-    const policy = deps.policy()
     let judged: Judged | undefined
     try {
       const request = parse(deps, exchange)
       const identity = identify(request, deps.loginRules, deps.certificateOf(exchange))
-      const knowledge = lookUp(deps, request, identity)
-      const decision = judge(deps, request, identity, knowledge)
+      const known = lookUp(deps, request, identity)
+      const judgement = judge(deps, known)
       const decisionMs = performance.now() - exchange.startedMs
       const clientAddress = deps.addresses.clientAddress(exchange.peer, request.headers.forwardedFor)
-      const first = { request, identity, ...knowledge, decision, clientAddress, decisionMs }
+      const first = { ...known, ...judgement, clientAddress, decisionMs }
       judged = first
       const result = await act(deps.act, exchange, first, (options) => judgeAgain(deps, first, options))
       judged = result.judged ?? first
-      const outcome = outcomeOf(exchange, judged, result, policy.revision)
-      deps.observe(outcome, sightingOf(outcome, judged, result, deps.now()))
+      const outcome = outcomeOf(exchange, judged, result)
+      const sighting = sightingOf(outcome, judged, result, deps.now())
+      deps.observe(outcome, sighting)
+      if (sighting !== undefined) trace(judged, sighting, exchange.requestId)
     } catch (error) {
-      deps.observe(failed(deps, exchange, judged, error, policy.revision), undefined)
+      deps.observe(failed(deps, exchange, judged, error), undefined)
     }
   }
 }
@@ -71,32 +75,33 @@ function parse({ readQuery }: PipelineDeps, { req }: Exchange): EasRequest {
   return parseRequest({ method, target, httpVersion, rawHeaders }, readQuery)
 }
 
-/** What is known of the pair, and where the mailbox is. */
-interface Knowledge {
-  readonly facts: Facts
-  /** By what this request says, and what the device once said in Settings or Provision. */
-  readonly client: ClientIdentity
-  readonly backend: Backend
-  readonly user: string
-}
+/** A request with what is known of its pair, and where the mailbox is. */
+type Known = Pick<Judged, 'request' | 'identity' | 'facts' | 'client' | 'backend' | 'user'>
 
-function lookUp(deps: PipelineDeps, request: EasRequest, identity: Identity): Knowledge {
+function lookUp(deps: PipelineDeps, request: EasRequest, identity: Identity): Known {
   // autodiscover.json carries no credential: the address asked about says only where to ask
   const names = request.kind === 'autodiscover-json' ? (identity.otherNames[0] ?? []) : identity.names
   const facts = deps.lookup.lookup(names, identity.deviceKey)
   const client = deps.identifyClient({ ...identity.claims, information: facts.history.information })
-  return { facts, client, backend: deps.backendOf(facts.user), user: facts.user?.user ?? names[0] ?? '' }
+  const user = facts.user?.user ?? names[0] ?? ''
+  return { request, identity, facts, client, backend: deps.backendOf(facts.user), user }
 }
 
-function judge(
+function judge(deps: PipelineDeps, known: Known): Pick<Judged, 'decision' | 'policy' | 'decidedAt'> {
+  const policy = deps.policy()
+  const decidedAt = deps.now()
+  const { request, identity, facts } = known
+  const decision =
+    routeDecision(request, identity.names.length > 0, deps.passthroughPrefixes) ??
+    decide(questionOf(deps, known), facts, policy.value, decidedAt)
+  return { decision, policy, decidedAt }
+}
+
+function questionOf(
   deps: PipelineDeps,
-  request: EasRequest,
-  identity: Identity,
-  { facts, client, backend }: Knowledge,
-): Decision {
-  const byRoute = routeDecision(request, identity.names.length > 0, deps.passthroughPrefixes)
-  if (byRoute !== undefined) return byRoute
-  const question = {
+  { request, identity, facts, client, backend }: Known,
+): DecisionRequest {
+  return {
     service: backend.service,
     deviceId: request.deviceId,
     userMismatch: namesAnother(deps, facts, identity),
@@ -106,7 +111,6 @@ function judge(
     protocolVersion: request.protocolVersion,
     minProtocolVersion: backend.minProtocolVersion,
   }
-  return decide(question, facts, deps.policy().value, deps.now())
 }
 
 /** No answer is a refusal: what stays open beside it would be an allow. T-54 */
@@ -126,9 +130,9 @@ function judgeAgain(
 ): Judged {
   const { request, identity } = judged
   try {
-    const knowledge = lookUp(deps, request, identity)
-    const facts = absenceProves ? knowledge.facts : { ...knowledge.facts, sourcesComplete: false }
-    return { ...judged, ...knowledge, decision: judge(deps, request, identity, { ...knowledge, facts }) }
+    const now = lookUp(deps, request, identity)
+    const known = absenceProves ? now : { ...now, facts: { ...now.facts, sourcesComplete: false } }
+    return { ...judged, ...known, ...judge(deps, known) }
   } catch (error) {
     deps.log.error({ err: error }, 'an open request could not be judged again')
     return { ...judged, decision: undecided }
@@ -144,18 +148,13 @@ function namesAnother(deps: PipelineDeps, { user }: Facts, { otherNames }: Ident
   })
 }
 
-function failed(
-  deps: PipelineDeps,
-  exchange: Exchange,
-  judged: Judged | undefined,
-  error: unknown,
-  policyRevision: number,
-): Outcome {
+function failed(deps: PipelineDeps, exchange: Exchange, judged: Judged | undefined, error: unknown): Outcome {
   const told = tell(deps, exchange, error)
   if (judged === undefined) {
+    const policyRevision = deps.policy().revision
     return unjudgedOutcome(exchange, { ...told, clientAddress: exchange.peer, policyRevision })
   }
-  return { ...outcomeOf(exchange, judged, told, policyRevision), code: told.code }
+  return { ...outcomeOf(exchange, judged, told), code: told.code }
 }
 
 /** Answers what could not be acted upon: the client's fault by its code, ours by a 503. */

@@ -34,6 +34,7 @@ export interface Metrics {
   readonly factsAgeSeconds: Gauge<'source'>
   readonly sourceSync: Counter<'source' | 'outcome'>
   readonly droppedSightings: Counter
+  readonly droppedTraces: Counter
   readonly clientChanges: Counter
 }
 
@@ -192,6 +193,11 @@ export function createMetrics({ lookups }: CountedElsewhere = noCounts): Metrics
     droppedSightings: new Counter({
       name: 'easgate_sightings_dropped_total',
       help: 'Sightings dropped because a batch was full.',
+      registers,
+    }),
+    droppedTraces: new Counter({
+      name: 'easgate_traces_dropped_total',
+      help: 'Requests of which no explanation is kept because a batch was full.',
       registers,
     }),
     clientChanges: new Counter({

@@ -1,5 +1,7 @@
 import t from 'tap'
 import { parseRequest } from '#eas/parse.ts'
+import { compilePolicy } from '#policy/compile.ts'
+import { policySchema } from '#policy/schema.ts'
 import type { ActResult, Judged } from '#proxy/exchange.ts'
 import { nextRequestId } from '#proxy/exchange.ts'
 import { outcomeOf, sightingOf } from '#proxy/observe.ts'
@@ -39,6 +41,8 @@ function judgedAs(differences: Partial<Judged> = {}): Judged {
       mode: 'enforce',
       validUntil: Infinity,
     },
+    policy: { value: compilePolicy(policySchema.parse({})), revision: 3, digest: 'abc' },
+    decidedAt: 1000,
     clientAddress: '192.0.2.1',
     decisionMs: 1,
     ...differences,
@@ -49,7 +53,7 @@ const proved: ActResult = { status: 200, proved: true }
 
 function sighted(judged: Judged, result: ActResult) {
   const exchange = { requestId: 'x', startedMs: performance.now() }
-  const outcome = outcomeOf(exchange as Parameters<typeof outcomeOf>[0], judged, result, 1)
+  const outcome = outcomeOf(exchange as Parameters<typeof outcomeOf>[0], judged, result)
   return sightingOf(outcome, judged, result, 1000)
 }
 
@@ -89,7 +93,7 @@ void t.test('only a whole success of Exchange counts as mail', async (t) => {
 void t.test('what became of it stands before what was decided', async (t) => {
   const result = { status: 503, action: 'unavailable', reason: 'upstream-unavailable' } as const
   const exchange = { requestId: 'x', startedMs: performance.now() }
-  t.match(outcomeOf(exchange as Parameters<typeof outcomeOf>[0], judgedAs(), result, 3), {
+  t.match(outcomeOf(exchange as Parameters<typeof outcomeOf>[0], judgedAs(), result), {
     action: 'unavailable',
     reason: 'upstream-unavailable',
     rule: 'compliance',

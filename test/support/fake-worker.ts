@@ -18,6 +18,7 @@ function send(message: WorkerMessage, onSent: () => void = () => undefined): voi
 function reportOf(requests: number): Report {
   return {
     sightings: [],
+    traces: [],
     counts: [{ hour: 0, action: 'allow', reason: 'compliant', platform: 'iOS', requests }],
   }
 }
@@ -41,6 +42,8 @@ process.on('message', (message: OwnerMessage) => {
     case 'policy':
       send({ type: 'report', report: reportOf(message.policy.revision) })
       send({ type: 'ack', id: message.id })
+      return
+    case 'looked-up':
       return
     case 'metrics':
       send({ type: 'metrics', id: message.id, snapshot: [] })

@@ -6,6 +6,7 @@ import { createLookup, type Lookup } from '#directory/lookup.ts'
 import type { FactsRecord } from '#directory/record.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import type { Store } from '#directory/store.ts'
+import type { TracedRequest } from '#directory/traces.ts'
 import { policySchema, type Policy } from '#policy/schema.ts'
 import { createProxy, type Proxy } from '#proxy/create-proxy.ts'
 import { createMetrics, type Metrics } from '#telemetry/metrics.ts'
@@ -24,6 +25,8 @@ export interface TestProxy {
   readonly metrics: Metrics
   /** The sighting of each outcome, where it made one. */
   readonly sightings: readonly (Sighting | undefined)[]
+  /** What was worth explaining, in order. */
+  readonly traces: readonly TracedRequest[]
   readonly store: Store
   /** Writes facts as a source would; the proxy has heard of them when this resolves. */
   readonly know: (...records: readonly FactsRecord[]) => Promise<void>
@@ -53,6 +56,8 @@ export interface TestProxySettings {
   readonly facts?: readonly FactsRecord[]
   /** Milliseconds since the epoch. */
   readonly now?: () => number
+  /** Takes what is worth explaining, in place of `traces`. */
+  readonly onTrace?: (request: TracedRequest) => void
   /** Stands between the proxy and what it looks up. */
   readonly lookup?: (lookup: Lookup) => Lookup
   /** The sources that can be asked for one device; by default there is none. */
@@ -85,14 +90,19 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
   const { log, lines } = recordingLog()
   const outcomes: Outcome[] = []
   const sightings: (Sighting | undefined)[] = []
+  const traces: TracedRequest[] = []
   const awaited = new Map<number, (outcome: Outcome) => void>()
   const proxy = createProxy({
     config,
-    policy: { value: policy, revision: 1 },
+    policy: { value: policy, revision: 1, digest: 'policy-1' },
     lookup: settings.lookup?.(lookup) ?? lookup,
     metrics,
     log,
     lookUpNow: async (user, deviceId) => (await settings.lookUpNow?.(store, user, deviceId)) ?? 'none',
+    tracing: {
+      batch: { add: settings.onTrace ?? ((request) => traces.push(request)) },
+      provenance: (user, deviceKey) => store.provenance(user, deviceKey),
+    },
     ...(settings.now && { now: settings.now }),
     onOutcome: (outcome, sighting) => {
       outcomes.push(outcome)
@@ -117,9 +127,13 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
     },
     metrics,
     sightings,
+    traces,
     store,
     know: async (...records) => void (await store.upsert('file', records)),
-    setPolicy: (next) => proxy.setPolicy({ value: policySchema.parse(next), revision: ++revision }),
+    setPolicy: (next) => {
+      revision++
+      proxy.setPolicy({ value: policySchema.parse(next), revision, digest: `policy-${revision}` })
+    },
     whenOpen: async (count) => {
       while ((await metrics.parkedRequests.get()).values[0]?.value !== count) await nextTurn()
     },
