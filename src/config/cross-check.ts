@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs'
-import { hostPort } from './schema.ts'
+import { hostPort } from './values.ts'
 import type { ConfigFault, YamlFile } from './yaml.ts'
 
 type Path = readonly PropertyKey[]

@@ -1,14 +1,7 @@
 import { z } from 'zod'
 import { protocolVersions } from '#eas/versions.ts'
-
-/** An address to listen on, such as 127.0.0.1:8080 or [::1]:8080. */
-export const hostPort = z
-  .string()
-  .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'expected host:port, such as 127.0.0.1:8080')
-  .refine(
-    (text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65535,
-    'expected a port of at most 65535',
-  )
+import { source } from './sources.ts'
+import { hostPort, link, path, seconds } from './values.ts'
 
 const origin = z
   .url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' })
@@ -18,16 +11,12 @@ const origin = z
   )
   .transform((text) => new URL(text).origin)
 
-const link = z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' })
 const domain = z
   .string()
   .toLowerCase()
   .regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/, 'expected a domain such as example.com')
 
-const path = z.string().min(1, 'expected a file path')
 const tlsVersion = z.enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']).default('TLSv1.2')
-/** At most a day: a timer longer than 24 days would end at once. */
-const seconds = z.int().min(1).max(86_400)
 const days = z.int().min(1).max(3650)
 
 const listen = z.strictObject({
@@ -110,11 +99,6 @@ const passthroughPrefix = z
     error: 'this path is judged by easgate itself and cannot be passed through',
   })
 
-const source = z.discriminatedUnion('kind', [
-  /** Device facts from a CSV or JSON file, re-read when it changes. */
-  z.strictObject({ kind: z.literal('file'), path }),
-])
-
 /** The config file. Unknown keys are faults; every text may hold ${ENV}. */
 export const configSchema = z.strictObject({
   listen: listen.prefault({}),
@@ -173,4 +157,3 @@ export const configSchema = z.strictObject({
 /** The config in force, checked and frozen. */
 export type Config = z.infer<typeof configSchema>
 export type BackendConfig = Config['backends'][string]
-export type SourceConfig = Config['sources'][number]
