@@ -1,11 +1,21 @@
 import { z } from 'zod'
-import { accessLevel, allUsers, duration, groups, instant, refusal, share } from './values.ts'
+import {
+  accessLevel,
+  allUsers,
+  duration,
+  groups,
+  instant,
+  refusal,
+  share,
+  whenWithoutFault,
+} from './values.ts'
 import { patterns, platformWord, somePatterns } from './device-match.ts'
 
 const platformException = z
   .strictObject({ platform: platformWord.optional(), model: somePatterns.optional(), action: accessLevel })
   .refine(({ platform, model }) => platform !== undefined || model !== undefined, {
     error: 'expected a platform or a model',
+    when: whenWithoutFault,
   })
 
 const grandfathered = z.strictObject({

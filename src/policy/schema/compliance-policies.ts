@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { platformWord } from './device-match.ts'
 import { ruleName } from './device-rules.ts'
-import { allUsers, groups, version } from './values.ts'
+import { allUsers, groups, version, whenWithoutFault } from './values.ts'
 
 /** Threat levels from none to the highest that a device may have. */
 export const threatLevels = ['secured', 'low', 'medium', 'high'] as const
@@ -20,7 +20,10 @@ const postureRules = z
     maxCheckInDays: z.int().min(1).max(120),
   })
   .partial()
-  .refine((rules) => Object.keys(rules).length > 0, { error: 'expected at least one rule' })
+  .refine((rules) => Object.keys(rules).length > 0, {
+    error: 'expected at least one rule',
+    when: whenWithoutFault,
+  })
 
 const assigned = {
   name: ruleName,

@@ -1,26 +1,33 @@
 import { z } from 'zod'
 import { compareVersions, parseVersion, type Version } from '#eas/client/os-version.ts'
 import { platformOf, type Platform } from '#eas/client/platform.ts'
-import { isVersion } from './values.ts'
+import { isVersion, whenWithoutFault } from './values.ts'
 
-const maxWildcards = 4
-
-/** A text to compare with, without case; `*` stands for any text. */
-const pattern = z
-  .string()
-  .trim()
-  .min(1)
-  .max(256)
-  .refine((text) => text.split('*').length <= maxWildcards + 1, {
-    error: `expected at most ${maxWildcards} of *`,
-  })
-
+const maxPatternLength = 256
+const maxStars = 4
 const patternsMessage = 'expected a text, or a list of texts'
 
-/** One pattern or several, of which one must fit; an empty list fits nothing. */
-export const patterns = z.union([pattern.transform((one) => [one]), z.array(pattern)], {
-  error: patternsMessage,
-})
+/**
+ * One pattern or several, of which one must fit; an empty list fits nothing. A pattern is compared without case, and
+ * `*` in it stands for any text.
+ */
+export const patterns = z
+  .union([z.string(), z.array(z.string())], { error: patternsMessage })
+  .transform((written, context) => {
+    const list = (typeof written === 'string' ? [written] : written).map((pattern) => pattern.trim())
+    for (const [index, pattern] of list.entries()) {
+      const message = faultOfPattern(pattern)
+      const path = typeof written === 'string' ? [] : [index]
+      if (message !== undefined) context.addIssue({ code: 'custom', path, message })
+    }
+    return list
+  })
+
+function faultOfPattern(pattern: string): string | undefined {
+  if (pattern === '') return 'expected a text that is not empty'
+  if (pattern.length > maxPatternLength) return `expected at most ${maxPatternLength} characters`
+  return pattern.split('*').length > maxStars + 1 ? `expected at most ${maxStars} of *` : undefined
+}
 
 /** The same for a rule, which an empty list would keep from ever matching. */
 export const somePatterns = patterns.refine((list) => list.length > 0, { error: patternsMessage })
@@ -97,13 +104,15 @@ function isEmptyRange(min: VersionBound, max: VersionBound): boolean {
   return order > 0 || (order === 0 && !(min.inclusive && max.inclusive))
 }
 
+const platformsMessage = 'expected a platform such as iOS, or a list of platforms'
+
 /** What a device rule looks at; every key that stands must fit. */
 export const deviceMatch = z
   .strictObject({
     deviceType: somePatterns,
     model: somePatterns,
-    os: z.union([platformWord.transform((one) => [one]), z.array(platformWord).min(1)], {
-      error: 'expected a platform such as iOS, or a list of platforms',
+    os: z.union([platformWord.transform((one) => [one]), z.array(platformWord).min(1, platformsMessage)], {
+      error: platformsMessage,
     }),
     osVersion: versionRange,
     userAgent: somePatterns,
@@ -112,6 +121,7 @@ export const deviceMatch = z
   .partial()
   .refine((match) => Object.keys(match).length > 0, {
     error: 'expected at least one key: it would match everything',
+    when: whenWithoutFault,
   })
   .refine(({ os, osVersion }) => os === undefined || osVersion?.os === undefined, {
     error: 'the platform is named twice, in os and in osVersion',

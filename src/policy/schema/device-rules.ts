@@ -3,7 +3,7 @@ import { deviceMatch } from './device-match.ts'
 import { accessLevel, duration } from './values.ts'
 
 /** A name that explain, log and console use. */
-export const ruleName = z.string().trim().min(1).max(80)
+export const ruleName = z.string().trim().min(1).max(80, 'expected at most 80 characters')
 
 /** Exchange's device access rule, with patterns and ranges. facts.md 6 */
 export const deviceRule = z.strictObject({

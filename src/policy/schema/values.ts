@@ -59,3 +59,7 @@ export const version = z
   .union([z.string(), z.number()], { error: versionMessage })
   .transform(String)
   .refine(isVersion, { error: versionMessage })
+
+/** For what follows from another fault, and would only be told twice. */
+export const whenWithoutFault = ({ issues }: { readonly issues: readonly unknown[] }): boolean =>
+  issues.length === 0
