@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline'
 import { request } from 'undici'
 import { z } from 'zod'
 import { readToken } from '#admin/token.ts'
@@ -14,41 +15,65 @@ type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 export interface AdminClient {
   /** Gives the parsed answer; undefined for 204. @throws {AdminError} */
   readonly call: (method: Method, path: string, body?: unknown) => Promise<unknown>
+  /** Gives an answer that is no JSON, line by line, as it comes. @throws {AdminError} */
+  readonly lines: (method: Method, path: string, body?: unknown) => AsyncGenerator<string>
 }
+
+/** A walk over a million devices is answered at its end. */
+const answerTimeoutMs = 15 * 60_000
 
 /** @throws {ConfigError} where the token cannot be read */
 export function createAdminClient(admin: Config['admin']): AdminClient {
   // a listener on all addresses is reached by loopback
   const address = admin.address.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
   const token = readToken(admin, 'tokenFile')
+
+  const away = (cause: unknown) =>
+    new AdminError(`no easgate answers at ${address} (${reasonOf(cause)}); start it with: npm start`, {
+      cause,
+    })
+
+  /** Gives the body of a good answer. */
+  async function send(method: Method, path: string, body: unknown) {
+    const answer = await request(`http://${address}${path}`, {
+      method,
+      headers: {
+        ...(token === undefined ? undefined : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? undefined : { 'content-type': 'application/json' }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+      headersTimeout: answerTimeoutMs,
+      bodyTimeout: answerTimeoutMs,
+    }).catch((cause: unknown) => {
+      throw away(cause)
+    })
+    const { statusCode: status } = answer
+    if (status < 400) return answer.body
+    const text = await textOf(answer.body)
+    throw new AdminError(problemText(parsed(text), status))
+  }
+
+  const textOf = (body: { readonly text: () => Promise<string> }) =>
+    body.text().catch((cause: unknown) => {
+      throw away(cause)
+    })
+
   return {
     call: async (method, path, body) => {
-      const { status, text } = await send(`http://${address}${path}`, method, token, body).catch((cause) => {
-        throw new AdminError(
-          `no easgate answers at ${address} (${reasonOf(cause)}); start it with: npm start`,
-          {
-            cause,
-          },
-        )
-      })
+      const text = await textOf(await send(method, path, body))
       const answer = text === '' ? undefined : parsed(text)
-      if (status >= 400) throw new AdminError(problemText(answer, status))
       if (answer === notJson) throw new AdminError(`${address} is not the admin listener of an easgate`)
       return answer
     },
-  }
-}
-
-async function send(url: string, method: Method, token: string | undefined, body: unknown) {
-  const response = await request(url, {
-    method,
-    headers: {
-      ...(token === undefined ? undefined : { authorization: `Bearer ${token}` }),
-      ...(body === undefined ? undefined : { 'content-type': 'application/json' }),
+    lines: async function* (method, path, body) {
+      const input = await send(method, path, body)
+      try {
+        yield* createInterface({ input })
+      } catch (cause) {
+        throw away(cause)
+      }
     },
-    body: body === undefined ? null : JSON.stringify(body),
-  })
-  return { status: response.statusCode, text: await response.body.text() }
+  }
 }
 
 /** The code says it where there is no text, as when every address of a name was tried in vain. */

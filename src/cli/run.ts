@@ -6,6 +6,7 @@ import { check } from './check.ts'
 import { EnvironmentError, UsageError, type Command } from './command.ts'
 import { devices } from './devices.ts'
 import { explain } from './explain.ts'
+import { policy } from './policy.ts'
 import { simulate } from './simulate.ts'
 import { store } from './store.ts'
 
@@ -32,7 +33,7 @@ export async function runCommand(
   output: Output = standardOutput,
 ): Promise<number> {
   const commands = new Map<string, Command>(
-    Object.entries({ serve, check, explain, devices, store, simulate }),
+    Object.entries({ serve, check, explain, devices, policy, store, simulate }),
   )
   const usage = [
     'usage: easgate COMMAND [--config FILE]',

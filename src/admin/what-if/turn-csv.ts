@@ -1,9 +1,9 @@
 import type { Turn } from './compare.ts'
 
 const columns: readonly (readonly [name: string, cell: (turn: Turn) => string])[] = [
+  ['to', ({ to }) => to],
   ['user', ({ pair }) => pair.user],
   ['deviceId', ({ pair }) => pair.deviceId],
-  ['to', ({ to }) => to],
   ['platform', ({ platform }) => platform],
   ['groups', ({ groups }) => groups.join(';')],
   ['lastSeenAt', ({ pair }) => new Date(pair.lastAt).toISOString()],
