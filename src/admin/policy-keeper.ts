@@ -15,7 +15,7 @@ export interface CurrentPolicy {
   readonly compiled: CompiledPolicy
   readonly text: string
   readonly digest: string
-  /** Rises with each policy that comes into force in this process. */
+  /** Rises with each policy that comes into force, over restarts too. */
   readonly revision: number
   /** Since when it is in force, over restarts; ms since the epoch. */
   readonly since: number
@@ -59,10 +59,8 @@ export function createPolicyKeeper(deps: PolicyKeeperDeps): PolicyKeeper {
   metrics.policyRevision.set(current.revision)
 
   async function take(draft: LoadedPolicy, actor: string): Promise<void> {
-    const since = now()
     tellWarnings(draft, log)
-    store.keepPolicy({ digest: draft.digest, text: draft.text, at: since, actor })
-    current = inForce(draft, { revision: current.revision + 1, since, actor })
+    current = keep(store, draft, { revision: current.revision + 1, since: now(), actor })
     metrics.policyRevision.set(current.revision)
     await deps.onPolicy(current)
   }
@@ -133,12 +131,12 @@ function policyOfStart({ loaded, store, log, now }: PolicyKeeperDeps): CurrentPo
   const kept = store.keptPolicy()
   if (kept?.digest === loaded.digest) {
     tellWarnings(loaded, log)
-    return inForce(loaded, { revision: 1, since: kept.at, actor: kept.actor })
+    return inForce(loaded, { revision: kept.revision, since: kept.at, actor: kept.actor })
   }
   if (kept !== undefined) {
     try {
-      const { at: since, actor } = kept
-      return inForce(checkPolicy(kept.text, loaded.file), { revision: 1, since, actor })
+      const { revision, at: since, actor } = kept
+      return inForce(checkPolicy(kept.text, loaded.file), { revision, since, actor })
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       log.warn(
@@ -147,19 +145,23 @@ function policyOfStart({ loaded, store, log, now }: PolicyKeeperDeps): CurrentPo
       )
     }
   }
-  const since = now()
   tellWarnings(loaded, log)
-  store.keepPolicy({ digest: loaded.digest, text: loaded.text, at: since, actor: fileActor })
-  return inForce(loaded, { revision: 1, since, actor: fileActor })
+  return keep(store, loaded, { revision: (kept?.revision ?? 0) + 1, since: now(), actor: fileActor })
+}
+
+type Taken = Pick<CurrentPolicy, 'revision' | 'since' | 'actor'>
+
+/** A policy comes into force once it is on disk. */
+function keep(store: Store, policy: LoadedPolicy, taken: Taken): CurrentPolicy {
+  const { revision, since: at, actor } = taken
+  store.keepPolicy({ revision, digest: policy.digest, text: policy.text, at, actor })
+  return inForce(policy, taken)
 }
 
 function tellWarnings({ warnings }: LoadedPolicy, log: PolicyKeeperDeps['log']): void {
   for (const { line, path, message } of warnings) log.warn({ line, path }, `policy: ${message}`)
 }
 
-function inForce(
-  { value, text, digest }: LoadedPolicy,
-  taken: Pick<CurrentPolicy, 'revision' | 'since' | 'actor'>,
-): CurrentPolicy {
+function inForce({ value, text, digest }: LoadedPolicy, taken: Taken): CurrentPolicy {
   return { value, compiled: compilePolicy(value), text, digest, ...taken }
 }

@@ -5,6 +5,8 @@ import { prepare } from './database.ts'
 
 /** The policy in force, kept so that a restart knows what was in force before. */
 export interface KeptPolicy {
+  /** Rises with each policy that comes into force, over restarts: a number in a log stands for one policy. */
+  readonly revision: number
   /** Tells two texts apart. */
   readonly digest: string
   /** The file as it was read. */
@@ -26,7 +28,10 @@ export interface KeptPolicyWriter {
 }
 
 export function createKeptPolicyReader(database: DatabaseSync): KeptPolicyReader {
-  const select = prepare<KeptPolicy>(database, 'SELECT digest, text, at, actor FROM kept_policy')
+  const select = prepare<KeptPolicy>(
+    database,
+    'SELECT coalesce(revision, 1) AS revision, digest, text, at, actor FROM kept_policy',
+  )
   return {
     keptPolicy: () => {
       const row = select.get()
@@ -37,14 +42,14 @@ export function createKeptPolicyReader(database: DatabaseSync): KeptPolicyReader
 
 export function createKeptPolicyWriter(database: DatabaseSync, committer: Committer): KeptPolicyWriter {
   const replace = database.prepare(
-    'INSERT OR REPLACE INTO kept_policy (id, digest, text, at, actor) VALUES (1, ?, ?, ?, ?)',
+    'INSERT OR REPLACE INTO kept_policy (id, revision, digest, text, at, actor) VALUES (1, ?, ?, ?, ?, ?)',
   )
   const insertEvent = createAuditInsert(database)
   return {
-    keepPolicy({ digest, text, at, actor }) {
+    keepPolicy({ revision, digest, text, at, actor }) {
       committer.commit(() => {
-        replace.run(digest, text, at, actor)
-        insertEvent({ at, actor, event: 'policy-in-force', detail: { digest } })
+        replace.run(revision, digest, text, at, actor)
+        insertEvent({ at, actor, event: 'policy-in-force', detail: { revision, digest } })
       })
     },
   }

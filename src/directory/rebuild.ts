@@ -120,7 +120,7 @@ const salvages: readonly Salvage[] = [
   },
   {
     table: 'kept_policy',
-    columns: ['digest', 'text', 'at', 'actor'],
+    columns: ['revision', 'digest', 'text', 'at', 'actor'],
     valid: ({ text, digest }) => typeof text === 'string' && digestOf(text) === digest,
     since: 5,
   },

@@ -178,6 +178,7 @@ export const migrations: readonly string[] = [
   ) STRICT;
   `,
   'ALTER TABLE sightings ADD COLUMN imported_at INTEGER',
+  'ALTER TABLE kept_policy ADD COLUMN revision INTEGER',
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

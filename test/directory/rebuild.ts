@@ -24,7 +24,8 @@ const devices = 1500
 const now = () => Date.UTC(2026, 2, 1)
 const open = (path: string): Store => openStore(path, { sourceOrder: ['file'], now })
 
-const policy = { text: 'deviceRules: []\n', digest: digestOf('deviceRules: []\n'), at: 1, actor: 'file' }
+const text = 'deviceRules: []\n'
+const policy = { revision: 3, text, digest: digestOf(text), at: 1, actor: 'file' }
 
 const lostPhone: Override = { action: 'block', until: now() + 1000, exclusive: false, note: 'lost' }
 
