@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { groupsOf, lintPolicy } from '#policy/lint.ts'
+import { groupsOf, lintPolicy, type NamedGroup as GroupPlace } from '#policy/lint.ts'
 import { policySchema, type Policy } from '#policy/schema.ts'
 import { crossFaults } from './cross-check.ts'
 import { digestOf } from './digest.ts'
@@ -23,13 +23,23 @@ export interface LoadedPolicy extends Loaded<Policy> {
   readonly text: string
   /** What is allowed but seldom meant, with its line. */
   readonly warnings: readonly ConfigFault[]
-  /** Every group that the policy names, with where: as a fault would say it if nobody is in it. */
-  readonly groups: readonly { readonly name: string; readonly place: ConfigFault }[]
+  readonly groups: readonly NamedGroup[]
+}
+
+/** A group that a file names, with the fault that it is where nobody is in it. */
+export interface NamedGroup {
+  readonly name: string
+  readonly fault: ConfigFault
+}
+
+/** A config, and the groups that its routing names. */
+export interface LoadedConfig extends Loaded<Config> {
+  readonly groups: readonly NamedGroup[]
 }
 
 /** Config and policy, checked against each other. */
 export interface Settings {
-  readonly config: Loaded<Config>
+  readonly config: LoadedConfig
   readonly policy: LoadedPolicy
 }
 
@@ -44,7 +54,11 @@ export function loadSettings(file: string, environment: Environment = process.en
   const faults = [...withFaults(checked.faults, crossFaults(yaml))]
   const policy = namedPolicy(yaml, environment, faults)
   if (checked.value === undefined || policy === undefined || faults.length > 0) throw new ConfigError(faults)
-  return { config: { value: deepFreeze(checked.value), file, digest: digestOf(text) }, policy }
+  const groups = checked.value.routing.rules.map(({ group: name }, index) =>
+    namedGroup(yaml, { name, path: ['routing', 'rules', index, 'group'] }),
+  )
+  const config = { value: deepFreeze(checked.value), file, digest: digestOf(text), groups }
+  return { config, policy }
 }
 
 /** @throws {ConfigError} with every fault of the policy file */
@@ -80,11 +94,12 @@ export function checkPolicy(
     text,
     digest: digestOf(text),
     warnings: told('warning'),
-    groups: groupsOf(value).map(({ name, path }) => ({
-      name,
-      place: yaml.fault(path, `no source knows a group ${name}: nobody is in it`),
-    })),
+    groups: groupsOf(value).map((group) => namedGroup(yaml, group)),
   }
+}
+
+function namedGroup(yaml: YamlFile, { name, path }: GroupPlace): NamedGroup {
+  return { name, fault: yaml.fault(path, `no source knows a group ${name}: nobody is in it`) }
 }
 
 /** The policy that the config names; undefined where it cannot be had, with the reason among the faults. */

@@ -14,6 +14,7 @@ import {
   type KeptPolicyWriter,
 } from './kept-policy.ts'
 import { createDeviceLister, type DeviceLister } from './list-devices.ts'
+import { createGroupsReader, type GroupsReader } from './known-groups.ts'
 import { takeOwnerLock } from './owner-lock.ts'
 import { createPruner, type Pruned, type Retention } from './prune.ts'
 import { createProvenanceReader, type ProvenanceReader } from './provenance.ts'
@@ -45,6 +46,7 @@ export interface StoreReader
     FactsReader,
     DeviceLister,
     AuditReader,
+    GroupsReader,
     ProvenanceReader,
     TraceReader,
     KeptPolicyReader,
@@ -184,6 +186,7 @@ function createReader(database: DatabaseSync, path: string, sourceOrder: readonl
     ...facts,
     ...createDeviceLister(database, facts, sourceOrder),
     ...createAuditReader(database),
+    ...createGroupsReader(database, sourceOrder),
     ...createKeptPolicyReader(database),
     ...createSeenPairReader(database),
     ...createSourcePartsReader(database, sourceOrder),

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { loadSettings } from '#config/load.ts'
+import { openStore } from '#directory/store.ts'
 import { run } from '../support/command.ts'
 import { root, writeConfig } from '../support/node-process.ts'
 
@@ -9,7 +11,7 @@ void t.test('says that config and policy are good, and which they are', async (t
   const configFile = writeConfig(t)
   const { status, out, error } = await run('check', '--config', configFile)
   t.strictSame([status, error], [0, ''])
-  t.match(out, /easgate\.yaml: good \([0-9a-f]{12}\)\n.*policy\.yaml: good \([0-9a-f]{12}\)$/)
+  t.match(out, /easgate\.yaml: good \([0-9a-f]{12}\)\n.*policy\.yaml: good \([0-9a-f]{12}\)\n/)
 })
 
 void t.test('the default config is good', async (t) => {
@@ -57,4 +59,37 @@ void t.test('a token file that holds no token is a fault: nobody could come in',
     writeFileSync(tokenFile, 'a-good-token\n')
     t.equal((await run('check', '--config', configFile)).status, 0)
   }
+})
+
+void t.test('names the line of a group that nobody is in, once the sources were read', async (t) => {
+  const configFile = writeConfig(t, {
+    policy: 'conditionalAccess:\n  online: { exemptedGroups: [Sales, saels] }\n',
+    routing: '{ default: simulator, rules: [{ group: Managers, backend: simulator }] }',
+  })
+  const before = await run('check', '--config', configFile)
+  t.equal(before.status, 0)
+  t.match(before.out, 'groups are not checked')
+
+  const { path } = loadSettings(configFile).config.value.store
+  const store = openStore(path, { sourceOrder: ['file'], now: Date.now })
+  await store.upsert('file', [{ user: 'alice@example.com', groups: ['sales'] }])
+  store.setSourceComplete('file')
+  store.close()
+  const { status, out, error } = await run('check', '--config', configFile)
+  t.strictSame([status, out], [1, ''])
+  t.match(error, /easgate\.yaml:\d+: routing\.rules\.0\.group: no source knows a group managers/)
+  t.match(
+    error,
+    /policy\.yaml:2: conditionalAccess\.online\.exemptedGroups\.1: no source knows a group saels/,
+  )
+  t.notMatch(error, /group sales/)
+})
+
+void t.test('warns of an allow that rests on what a client claims', async (t) => {
+  const configFile = writeConfig(t, {
+    policy: 'conditionalAccess:\n  online: { unsupportedPlatforms: allow }\n',
+  })
+  const { status, out } = await run('check', '--config', configFile)
+  t.equal(status, 0)
+  t.match(out, /warning: .*policy\.yaml:2: conditionalAccess\.online\.unsupportedPlatforms: lets in on what/)
 })

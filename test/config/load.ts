@@ -319,5 +319,5 @@ void t.test('tells what the schema cannot see by its line: faults refuse, warnin
   )
   const { warnings, groups } = loadPolicy(join(folder, 'open.yaml'), {})
   t.match(warnings, [{ line: 3, path: 'conditionalAccess.online.unsupportedPlatforms' }])
-  t.match(groups, [{ name: 'executives', place: { line: 4, message: /no source knows a group executives/ } }])
+  t.match(groups, [{ name: 'executives', fault: { line: 4, message: /no source knows a group executives/ } }])
 })
