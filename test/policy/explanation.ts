@@ -84,6 +84,7 @@ void t.test('tells the decision, why, and what would change it', async (t) => {
     known: true,
     backend: 'main',
     device: { platform: 'iOS', osVersion: '17.5.1', model: 'iPhone 15', client: 'Apple Mail' },
+    claims: { deviceType: 'iPhone', userAgent: null, protocolVersion: '16.1' },
     origin: { source: 'file, intune', asOf: isoAsOf },
   })
   t.equal(trace[0]?.criterion, 'user-mismatch')

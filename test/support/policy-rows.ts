@@ -10,7 +10,7 @@ import { decide } from '#policy/decide.ts'
 import { versionOf, viewDevice } from '#policy/device-view.ts'
 import type { Facts } from '#policy/facts.ts'
 import { actions, reasons } from '#policy/reasons.ts'
-import { policySchema } from '#policy/schema.ts'
+import { policySchema, type Policy } from '#policy/schema.ts'
 
 const usualClient = {
   platform: 'iOS',
@@ -188,23 +188,30 @@ export function testDecisions(name: string): void {
 }
 
 function situationOf(row: z.infer<typeof criterionRows>[number]): Situation {
-  const request = requestOf(row)
-  const facts = factsOf(row)
+  const granted = row.granted === undefined ? undefined : { ...row.granted, detail: 'granted before' }
+  return { ...situationFor(requestOf(row), factsOf(row), row.policy, row.now), granted }
+}
+
+/** What a criterion is shown before any other was asked. */
+export function situationFor(request: DecisionRequest, facts: Facts, policy: Policy, now: number): Situation {
   const device = viewDevice(facts.device, request.client)
   return {
     request,
     facts,
-    rules: compilePolicy(row.policy)[request.service],
-    now: row.now,
+    rules: compilePolicy(policy)[request.service],
+    now,
     device,
     version: versionOf(device),
     membership: undefined,
-    granted: row.granted === undefined ? undefined : { ...row.granted, detail: 'granted before' },
+    granted: undefined,
     validUntil: Infinity,
     selfNoncompliant: undefined,
     notes: [],
   }
 }
+
+/** The usual request and facts under an empty policy. */
+export const usualSituation = situationFor(usualRequest, usualFacts, policySchema.parse({}), 1000)
 
 function readTable(name: string): unknown {
   return JSON.parse(readFileSync(new URL(`../fixtures/policy/${name}.json`, import.meta.url), 'utf8'))

@@ -1,0 +1,3 @@
+import { testFaults } from '../../support/policy-faults.ts'
+
+testFaults('compliance-policies')
