@@ -125,9 +125,9 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
   const selectSeen = prepare<SeenRow>(
     database,
     `SELECT device_key, action, reason, first_at, last_at, allowed_at, imported_at, provision_asked_at,
-       noncompliant_since, revision, iif(device_key = :key, information, NULL) AS information
-     FROM sightings WHERE user = :user AND (device_key = :key OR allowed_at IS NOT NULL)`,
-  ) as unknown as { all(pair: { user: string; key: string | null }): SeenRow[] }
+       noncompliant_since, revision, iif(device_key = ?2, information, NULL) AS information
+     FROM sightings WHERE user = ?1 AND (device_key = ?2 OR allowed_at IS NOT NULL)`,
+  )
   const selectOverridden = prepare<{ user: string }>(database, 'SELECT DISTINCT user FROM overrides')
   const selectSync = prepare<{ complete_at: number | null }>(
     database,
@@ -191,7 +191,7 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
 
     history(user, deviceKey) {
       // one statement for the pair and the other devices: each costs more than the few rows that it gives
-      const rows = selectSeen.all({ user, key: deviceKey ?? null })
+      const rows = selectSeen.all(user, deviceKey ?? null)
       const own = rows.find((row) => row.device_key === deviceKey)
       return {
         ...(own === undefined ? undefined : { pair: pairHistory(own), lastAnswer: lastAnswer(own) }),
@@ -265,6 +265,8 @@ function isEnrolled(rows: readonly DeviceFactsRow[], sourceOrder: readonly strin
 
 /** What stands in any of the JSON lists, each text once. */
 function listOfAll(lists: readonly string[]): readonly string[] {
+  const [only, ...others] = lists
+  if (only !== undefined && others.length === 0) return JSON.parse(only) as readonly string[]
   return [...new Set(lists.flatMap((list) => JSON.parse(list) as readonly string[]))]
 }
 
