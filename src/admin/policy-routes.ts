@@ -107,7 +107,12 @@ function draftOf(body: unknown, current: CurrentPolicy): LoadedPolicy {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const errors = error.faults.map(({ line, path, message }) => ({ line, path, message }))
-    throw new Problem(400, 'Bad Request', `the draft has ${errors.length} faults`, errors)
+    throw new Problem(
+      400,
+      'Bad Request',
+      `the draft has ${errors.length} fault${errors.length === 1 ? '' : 's'}`,
+      errors,
+    )
   }
 }
 
