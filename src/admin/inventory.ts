@@ -48,7 +48,8 @@ const deviceSchema = z.strictObject(
     /** What Exchange does with it, and why. */
     action: z.enum(['allow', 'block', 'quarantine']),
     reason: z.enum(reasons).default('default-access'),
-    firstSeenAt: time,
+    /** Default: when it was last seen. */
+    firstSeenAt: time.optional(),
     /** Default: now. */
     lastSeenAt: time.optional(),
   },

@@ -7,6 +7,13 @@ import type { Config } from '#config/schema.ts'
 /** The running node's admin API said no, or is not there. The message says what to do. */
 export class AdminError extends Error {
   override readonly name = 'AdminError'
+  /** HTTP status of the answer; undefined where none came. */
+  readonly status: number | undefined
+
+  constructor(message: string, { status, ...options }: ErrorOptions & { readonly status?: number } = {}) {
+    super(message, options)
+    this.status = status
+  }
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -50,7 +57,7 @@ export function createAdminClient(admin: Config['admin']): AdminClient {
     const { statusCode: status } = answer
     if (status < 400) return answer.body
     const text = await textOf(answer.body)
-    throw new AdminError(problemText(parsed(text), status))
+    throw new AdminError(problemText(parsed(text), status), { status })
   }
 
   const textOf = (body: { readonly text: () => Promise<string> }) =>

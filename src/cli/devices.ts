@@ -1,15 +1,14 @@
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadSettings } from '#config/load.ts'
 import type { FactsRecord } from '#directory/record.ts'
 import { parseFactsFile } from '#sources/parse-facts-file.ts'
 import { createAdminClient, type AdminClient } from './admin-client.ts'
-import { EnvironmentError, UsageError, type Command, type CommandContext } from './command.ts'
+import { batchesOf } from './batches.ts'
+import { UsageError, type Command, type CommandContext } from './command.ts'
 import { clearOverride, override } from './device-overrides.ts'
-
-/** Records sent in one call, and characters of their JSON: at most three quarters of what the API takes. */
-const maxBatchRecords = 1000
-const maxBatchLength = 1_000_000
+import { importExchange } from './import-exchange.ts'
+import { importOverrides } from './import-overrides.ts'
+import { readInput } from './import/files.ts'
 
 /** The inventory of the running node: reads it, and pushes facts into it. */
 export const devices: Command = {
@@ -21,6 +20,8 @@ export const devices: Command = {
     'devices allow USER DEVICEID --note TEXT [--until TIME|--days N] [--exclusive]',
     'devices block USER DEVICEID --note TEXT [--until TIME|--days N]',
     'devices clear-override USER DEVICEID     let the rules judge the device again',
+    'devices import-exchange FILE             devices that Exchange knows, from its own export',
+    'devices import-overrides FILE            what mailboxes of Exchange allow and block, from its own export',
   ].join('\n'),
   run: async (args, context) => {
     const [name, ...rest] = args
@@ -39,8 +40,14 @@ export const devices: Command = {
         return override(name, rest, context, client)
       case 'clear-override':
         return clearOverride(rest, context, client)
+      case 'import-exchange':
+        return importExchange(rest, context)
+      case 'import-overrides':
+        return importOverrides(rest, context, client)
       default:
-        throw new UsageError('devices takes list, show, set, import, allow, block or clear-override')
+        throw new UsageError(
+          'devices takes list, show, set, import, allow, block, clear-override, import-exchange or import-overrides',
+        )
     }
   },
 }
@@ -185,32 +192,6 @@ async function importFile(
     print(`${taken} of ${records.length} good records taken, ${faults.length} faults`)
   }
   return faults.length === 0 ? 0 : 1
-}
-
-/** Records of some length together go in one call: users may be in hundreds of groups. */
-function* batchesOf(records: readonly unknown[]): Generator<readonly unknown[]> {
-  let batch: unknown[] = []
-  let length = 0
-  for (const record of records) {
-    const recordLength = JSON.stringify(record).length
-    if (batch.length > 0 && (batch.length === maxBatchRecords || length + recordLength > maxBatchLength)) {
-      yield batch
-      batch = []
-      length = 0
-    }
-    batch.push(record)
-    length += recordLength
-  }
-  if (batch.length > 0) yield batch
-}
-
-function readInput(file: string): Uint8Array {
-  try {
-    return readFileSync(file)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new EnvironmentError(`cannot read ${file}: ${reason}`, { cause })
-  }
 }
 
 /** A record as the API takes it: times as ISO 8601. */

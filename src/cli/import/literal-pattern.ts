@@ -1,3 +1,5 @@
+import { clientText } from '#telemetry/log.ts'
+
 /** Characters that a pattern of the policy file may have. */
 const maxPatternLength = 256
 const maxShownLength = 80
@@ -16,5 +18,6 @@ export function patternProblem(text: string): string | undefined {
 
 /** A text of the file as a message names it: in quotes, with what a terminal would obey written out, and not too long. */
 export function shownText(text: string): string {
-  return JSON.stringify(text.length > maxShownLength ? `${text.slice(0, maxShownLength)}…` : text)
+  const short = text.length > maxShownLength ? `${text.slice(0, maxShownLength)}…` : text
+  return clientText(JSON.stringify(short)) ?? ''
 }
