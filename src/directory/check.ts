@@ -29,6 +29,7 @@ const tables = [
   'sync_state',
   'source_parts',
   'kept_policy',
+  'store_secret',
   'outbox',
 ] as const
 

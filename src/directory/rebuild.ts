@@ -6,6 +6,7 @@ import { createStore, missingStore, openForWriting, prepare, type Statement } fr
 import { takeOwnerLock } from './owner-lock.ts'
 import { isDeviceFacts } from './record.ts'
 import { schemaVersion } from './schema.ts'
+import { isSecret } from './signing-keys.ts'
 
 /** What `store rebuild` did. */
 export interface RebuiltStore {
@@ -125,6 +126,12 @@ const salvages: readonly Salvage[] = [
     since: 5,
   },
   {
+    table: 'store_secret',
+    columns: ['bytes'],
+    valid: ({ bytes }) => isSecret(bytes),
+    since: 8,
+  },
+  {
     table: 'audit_events',
     columns: ['at', 'actor', 'event', 'user', 'device_id', 'detail'],
     valid: (row) => isAbsentOrJson(row['detail']),
@@ -133,8 +140,9 @@ const salvages: readonly Salvage[] = [
 
 /**
  * Makes a sound store out of a damaged one: moves the old file aside and carries over every row of facts, users,
- * overrides, sightings, traces and audit that can still be read. Sync states are left behind on purpose: until each source was read
- * again, an absent device proves nothing. Counters and outbox start empty.
+ * overrides, sightings, traces and audit that can still be read, with the policy in force and the secret of the signing
+ * keys. Sync states are left behind on purpose: until each source was read again, an absent device proves nothing.
+ * Counters and outbox start empty.
  *
  * @throws {DirectoryError} STORE_MISSING, STORE_LOCKED while a node runs
  */

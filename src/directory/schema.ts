@@ -179,6 +179,7 @@ export const migrations: readonly string[] = [
   `,
   'ALTER TABLE sightings ADD COLUMN imported_at INTEGER',
   'ALTER TABLE kept_policy ADD COLUMN revision INTEGER',
+  'CREATE TABLE store_secret (id INTEGER PRIMARY KEY CHECK (id = 1), bytes BLOB NOT NULL) STRICT',
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

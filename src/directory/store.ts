@@ -23,6 +23,7 @@ import { createTraceReader, type TraceReader } from './read-traces.ts'
 import type { FactsRecord } from './record.ts'
 import { createSeenPairReader, type SeenPairReader } from './seen-pairs.ts'
 import type { Sighting } from './sightings.ts'
+import { createSigningKeyReader, ensureSecret, type SigningKeyReader } from './signing-keys.ts'
 import {
   createSourcePartsReader,
   createSourcePartsWriter,
@@ -51,6 +52,7 @@ export interface StoreReader
     TraceReader,
     KeptPolicyReader,
     SeenPairReader,
+    SigningKeyReader,
     SourcePartsReader {
   readonly path: string
   /** Every source that counts, `api` first. */
@@ -189,6 +191,7 @@ function createReader(database: DatabaseSync, path: string, sourceOrder: readonl
     ...createGroupsReader(database, sourceOrder),
     ...createKeptPolicyReader(database),
     ...createSeenPairReader(database),
+    ...createSigningKeyReader(database, path),
     ...createSourcePartsReader(database, sourceOrder),
     ...createProvenanceReader(database, facts, sourceOrder),
     ...createTraceReader(database),
@@ -213,6 +216,7 @@ function createOwner(
   const committer = createCommitter(database, path, (changes) => {
     for (const listener of listeners) listener(changes)
   })
+  ensureSecret(database, committer)
   const reader = createReader(database, path, sourceOrder)
   const rows = createRowWriter(database, now)
   const facts = createFactsWriter(database, committer, rows)

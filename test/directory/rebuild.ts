@@ -127,6 +127,7 @@ void t.test('a sound store is carried over whole', async (t) => {
     sightings: 1,
     traces: 1,
     kept_policy: 1,
+    store_secret: 1,
     audit_events: 3,
   })
   const store = open(path)
