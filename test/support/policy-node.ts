@@ -62,6 +62,8 @@ export interface PolicyNodeOptions {
   readonly phones?: number
   readonly seen?: readonly Sighting[]
   readonly config?: Pick<Config, 'backends' | 'routing'>
+  /** Where the policy file and the store are. Default: the test's folder. */
+  readonly folder?: string
 }
 
 /** The policy in force over a real store, its admin routes over a real listener, in this process. */
@@ -91,8 +93,9 @@ export interface PolicyNode {
 /** Starts it; it ends with the test. */
 export async function startPolicyNode(t: Test, options: PolicyNodeOptions = {}): Promise<PolicyNode> {
   const { policy = mildPolicy, phones = 0, seen = [], config = oneBackend } = options
-  const folder = t.testdir({ 'policy.yaml': policy })
+  const { folder = t.testdir() } = options
   const file = join(folder, 'policy.yaml')
+  writeFileSync(file, policy)
   const store = openStore(join(folder, 'easgate.db'), { sourceOrder: ['file'], now })
   const sightings = [...seenPhones(phones), ...seen]
   await store.replace(
