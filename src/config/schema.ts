@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { protocolVersions } from '#eas/versions.ts'
+import { share } from '#policy/schema/values.ts'
+import { languages } from './languages.ts'
 import { source } from './sources.ts'
 import { hostPort, link, path, seconds } from './values.ts'
 
@@ -99,6 +101,20 @@ const passthroughPrefix = z
     error: 'this path is judged by easgate itself and cannot be passed through',
   })
 
+/** What a phone without access finds in the place of its mail. */
+const quarantine = z.strictObject({
+  /** Of the built-in texts of the message. */
+  language: z.enum(languages).default('en'),
+  /** Texts of one's own in the place of built-in ones; read again with the policy. */
+  textsFile: path.optional(),
+  /** Waiting requests that are answered in a second because their device is let in; each device then syncs all anew. */
+  releasePerSecond: z.int().min(1).max(10_000).default(20),
+  /** Share of the devices in use that may turn refused within 10 minutes before none of them loses its mail by it. */
+  alarmShare: share.default(0.2),
+  /** Waiting requests of refused devices that each worker holds; beyond them a phone is asked to come back later. */
+  maxParked: z.int().min(1).max(1_000_000).default(20_000),
+})
+
 /** The config file. Unknown keys are faults; every text may hold ${ENV}. */
 export const configSchema = z.strictObject({
   listen: listen.prefault({}),
@@ -141,6 +157,7 @@ export const configSchema = z.strictObject({
   }),
   sources: z.array(source).default([]),
   policy: z.strictObject({ file: path.default('config/policy.yaml') }).prefault({}),
+  quarantine: quarantine.prefault({}),
   enrollment: z
     .strictObject({
       /** Where a browser on the EAS path is sent: the enrolment page of this proxy. */

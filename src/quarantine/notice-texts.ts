@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Language } from '#config/languages.ts'
 import {
   ConfigError,
   checkSchema,
@@ -12,10 +13,6 @@ import {
 import { reasons, type Reason } from '#policy/reasons.ts'
 import { renderNotice } from './notice.ts'
 import { fieldsFault, htmlFault } from './notice-template.ts'
-
-/** The languages that texts are built in for. */
-export const noticeLanguages = ['en', 'de', 'fr', 'es', 'ja'] as const
-export type NoticeLanguage = (typeof noticeLanguages)[number]
 
 const template = z.string().trim().min(1)
 /** What a reason is told by, in the words of the user. */
@@ -45,7 +42,7 @@ type Environment = Readonly<Record<string, string | undefined>>
  *   text that is too long
  */
 export function loadNoticeTexts(
-  language: NoticeLanguage,
+  language: Language,
   file?: string,
   environment: Environment = process.env,
 ): NoticeTexts {

@@ -10,6 +10,7 @@ import { decide } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
 import { compilePolicy } from '#policy/compile.ts'
 import { policySchema } from '#policy/schema.ts'
+import { loadNoticeTexts } from '#quarantine/notice-texts.ts'
 import { usualFacts, usualRequest } from '../support/policy-rows.ts'
 
 // paths in a config are relative to the directory that easgate is started in
@@ -89,7 +90,9 @@ void t.test('the demo devices show every column, in order', async (t) => {
   t.equal(header, factsFields.join(','))
 })
 
-for (const example of readdirSync('config/examples')) {
+const textsExample = 'quarantine-texts.yaml'
+
+for (const example of readdirSync('config/examples').filter((name) => name !== textsExample)) {
   void t.test(`config/examples/${example} loads with the files it names`, async (t) => {
     const file = join('config/examples', example)
     const { config } = loadSettings(file, secretsOf(t, readFileSync(file, 'utf8')))
@@ -97,6 +100,10 @@ for (const example of readdirSync('config/examples')) {
     t.throws(() => loadSettings(file, {}), /the environment has no EASGATE_/, 'and asks for what it lacks')
   })
 }
+
+void t.test(`config/examples/${textsExample} shows every text that can be replaced`, async (t) => {
+  t.strictSame(loadNoticeTexts('de', join('config/examples', textsExample)), loadNoticeTexts('en'))
+})
 
 /** The environment that a config asks for, with a file for each secret that it names. */
 function secretsOf(t: Test, text: string): Readonly<Record<string, string>> {

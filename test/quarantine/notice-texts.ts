@@ -1,10 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { languages } from '#config/languages.ts'
 import { ConfigError, faultText } from '#config/yaml.ts'
 import { reasons } from '#policy/reasons.ts'
 import { renderNotice } from '#quarantine/notice.ts'
-import { loadNoticeTexts, noticeLanguages } from '#quarantine/notice-texts.ts'
+import { loadNoticeTexts } from '#quarantine/notice-texts.ts'
 
 const facts = {
   link: `https://mail.example.com/easgate/enroll/${'t'.repeat(60)}`,
@@ -35,7 +36,7 @@ const refusalReasons = [
 ] as const
 
 void t.test('every language tells every reason, shortly and with the link first', async (t) => {
-  for (const language of noticeLanguages) {
+  for (const language of languages) {
     const texts = loadNoticeTexts(language)
     t.strictSame(Object.keys(texts.reasons).toSorted(), refusalReasons.toSorted(), language)
     for (const reason of reasons) {
@@ -49,7 +50,7 @@ void t.test('every language tells every reason, shortly and with the link first'
 })
 
 void t.test('no two languages say the same', async (t) => {
-  const all = noticeLanguages.map((language) => loadNoticeTexts(language))
+  const all = languages.map((language) => loadNoticeTexts(language))
   for (const reason of refusalReasons) {
     t.equal(new Set(all.map((texts) => texts.reasons[reason]?.why)).size, all.length, reason)
   }
