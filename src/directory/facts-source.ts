@@ -6,8 +6,12 @@ export interface SourceStatus {
   readonly records: number
   /** Faults of the last read. */
   readonly faults: number
-  /** Why the last read took nothing; absent: it went well. */
+  /** Why the last read took nothing, or not all; absent: it went well. */
   readonly error?: string
+  /** How far a long read is that is under way. */
+  readonly progress?: { readonly records: number }
+  /** Records that the last read did not list, and that are kept because nothing else says that they are gone. */
+  readonly kept?: number
 }
 
 /**
@@ -27,5 +31,10 @@ export interface FactsSource {
   start(signal: AbortSignal): Promise<void>
   /** Asks for one device now; settles once the store holds the answer. Absent: the source can only be read whole. */
   refresh?(user: string, deviceId: string, signal: AbortSignal): Promise<void>
+  /**
+   * Says whose members are needed: groups of policy and routing, in lower case. They count as unread until they were
+   * read completely. To be called before `start`, and again when they change. Absent: groups come with the users.
+   */
+  setGroups?(names: readonly string[]): void
   status(): SourceStatus
 }

@@ -261,7 +261,7 @@ function createOwner(
     ...createAuditWriter(database, committer),
     ...createKeptPolicyWriter(database, committer),
     ...createDeviceSweeps(database, committer, { rows, recordSync, now }),
-    ...createUserSweeps(database, committer, rows),
+    ...createUserSweeps(database, committer, rows, sourceOrder),
     ...createSourcePartsWriter(database, committer, announce, now),
     ...overrides,
     upsert: async (source, records, mode = 'given') => facts.upsert(known(source), records, mode),

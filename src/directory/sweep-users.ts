@@ -41,6 +41,8 @@ export interface UserSweeps {
   sweepUsers(source: string, groups: ReadonlySet<string>): UserSweep<ListedUser>
   /** Members are UPNs in lower case. */
   sweepGroup(source: string, group: string): UserSweep<string>
+  /** True where another source that counts has a user in the group. */
+  hasGroupFromOthers(source: string, group: string): Promise<boolean>
 }
 
 /** Rows read in one go: about 1 ms. */
@@ -48,11 +50,27 @@ const windowRows = 500
 
 const nothing: UserLists = { aliases: [], groups: [] }
 
-export function createUserSweeps(database: DatabaseSync, committer: Committer, rows: RowWriter): UserSweeps {
+/** @param sourceOrder every source that counts */
+export function createUserSweeps(
+  database: DatabaseSync,
+  committer: Committer,
+  rows: RowWriter,
+  sourceOrder: readonly string[],
+): UserSweeps {
   const selectWindow = prepare<UserRow>(
     database,
     `SELECT * FROM users WHERE id > ? ORDER BY id LIMIT ${windowRows}`,
   )
+
+  /** The whole table, a window at a time, so that no read stays open between two. */
+  async function* windows(): AsyncGenerator<readonly UserRow[]> {
+    let window = selectWindow.all(0)
+    while (window.length > 0) {
+      yield window
+      await nextTurn()
+      window = selectWindow.all(window.at(-1)?.id ?? 0)
+    }
+  }
 
   function sweep<Entry>(
     source: string,
@@ -87,8 +105,7 @@ export function createUserSweeps(database: DatabaseSync, committer: Committer, r
       async unlisted(limit) {
         const users: string[] = []
         let [known, count] = [0, 0]
-        let window = selectWindow.all(0)
-        while (window.length > 0) {
+        for await (const window of windows()) {
           for (const row of window) {
             if (row.source !== source || !steps.counts(row)) continue
             known++
@@ -96,8 +113,6 @@ export function createUserSweeps(database: DatabaseSync, committer: Committer, r
             count++
             if (users.length < limit) users.push(row.user)
           }
-          await nextTurn()
-          window = selectWindow.all(window.at(-1)?.id ?? 0)
         }
         return { known, count, users }
       },
@@ -135,6 +150,15 @@ export function createUserSweeps(database: DatabaseSync, committer: Committer, r
         sparesNewRows: false,
         leftOf: (held) => ({ ...held, groups: held.groups.filter((name) => name !== group) }),
       })
+    },
+
+    async hasGroupFromOthers(source, group) {
+      const others = sourceOrder.filter((other) => other !== source)
+      for await (const window of windows()) {
+        const found = window.some((row) => others.includes(row.source) && listOf(row.groups).includes(group))
+        if (found) return true
+      }
+      return false
     },
   }
 }

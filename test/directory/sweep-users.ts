@@ -72,3 +72,12 @@ void t.test('groups of other sources are left alone', async (t) => {
   sweep.remove(alice)
   t.same(store.userFacts(alice).value.groups, ['sales'])
 })
+
+void t.test('tells whether another source that counts has anybody in a group', async (t) => {
+  const { store } = testStore(t, ['intune', 'file'])
+  await store.upsert('intune', [{ user: alice, groups: ['sales'] }])
+  t.equal(await store.hasGroupFromOthers('intune', 'sales'), false)
+  await store.upsert('file', [{ user: alice, groups: ['sales'] }])
+  t.equal(await store.hasGroupFromOthers('intune', 'sales'), true)
+  t.equal(await store.hasGroupFromOthers('intune', 'sale'), false)
+})
