@@ -180,6 +180,18 @@ export const migrations: readonly string[] = [
   'ALTER TABLE sightings ADD COLUMN imported_at INTEGER',
   'ALTER TABLE kept_policy ADD COLUMN revision INTEGER',
   'CREATE TABLE store_secret (id INTEGER PRIMARY KEY CHECK (id = 1), bytes BLOB NOT NULL) STRICT',
+  `
+  -- facts have the highest revision of what is left of them: what is gone counts by the history of its user's pairs
+  CREATE TRIGGER history_of_gone_devices AFTER DELETE ON device_facts BEGIN
+    UPDATE sightings SET revision = max(revision, OLD.revision) + 1 WHERE user = OLD.user;
+  END;
+  CREATE TRIGGER history_of_gone_users AFTER DELETE ON users BEGIN
+    UPDATE sightings SET revision = max(revision, OLD.revision) + 1 WHERE user = OLD.user;
+  END;
+  CREATE TRIGGER history_of_gone_overrides AFTER DELETE ON overrides BEGIN
+    UPDATE sightings SET revision = max(revision, OLD.revision) + 1 WHERE user = OLD.user;
+  END;
+  `,
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */
