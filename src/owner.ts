@@ -130,7 +130,8 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       loginRules,
       lookup,
       config,
-      policy: () => policies.current().compiled,
+      store,
+      policy: () => compiledOf(policies.current()),
       now: Date.now,
     })
     const evaluator = createEvaluator({ store, judges, policy: policies.current, now: Date.now })
@@ -168,6 +169,11 @@ export async function startNode({ config: { value: configured }, policy: loaded 
 /** What workers get of a policy: they compile it themselves. */
 function handed({ value, digest, revision }: CurrentPolicy) {
   return { value, digest, revision }
+}
+
+/** What decides. */
+function compiledOf({ compiled, digest, revision }: CurrentPolicy) {
+  return { value: compiled, digest, revision }
 }
 
 interface SourcesDeps {

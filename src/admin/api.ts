@@ -5,18 +5,19 @@ import type { Store } from '#directory/store.ts'
 import type { LoginRules } from '#eas/login.ts'
 import { actions, reasons } from '#policy/reasons.ts'
 import { deleteOverride, ownerOf, putOverride } from './device-override.ts'
-import type { Explanation, ExplainQuestion } from './explain.ts'
+import type { Explain } from './explain.ts'
 import { checkWord, parametersOf } from './parameters.ts'
 import { postInventory } from './inventory.ts'
 import { Problem } from './problem.ts'
 import type { ApiRequest, ApiRoutes } from './server.ts'
 import { shownDevice } from './shown-device.ts'
+import { explainRequest, listTraces } from './traces.ts'
 
 export interface ApiDeps {
   readonly store: Store
   /** Users are named as phones name them. */
   readonly loginRules: LoginRules
-  readonly explain: (question: ExplainQuestion) => Explanation
+  readonly explain: Explain
   /** Resolves once every worker decides by all that is committed. */
   readonly enforced: () => Promise<void>
   /** Milliseconds since the epoch. */
@@ -33,7 +34,7 @@ export function createApi(deps: ApiDeps): ApiRoutes {
     ['GET /api/devices/*', (request) => showDevice(deps, request)],
     ['PUT /api/devices/*', (request) => putOverride(deps, request)],
     ['DELETE /api/devices/*', (request) => deleteOverride(deps, request)],
-    ['GET /api/explain', ({ query }) => deps.explain(questionOf(query))],
+    ['GET /api/explain', (request) => explain(deps, request)],
   ])
 }
 
@@ -115,6 +116,10 @@ async function listDevices(deps: ApiDeps, { query }: ApiRequest) {
 }
 
 function showDevice(deps: ApiDeps, { segments }: ApiRequest) {
+  if (segments[2] === 'traces') {
+    const { user, deviceId } = pairOf(segments.toSpliced(2, 1))
+    return listTraces(deps, user, deviceId)
+  }
   const { user, deviceId } = pairOf(segments)
   const device = deps.store.device(ownerOf(deps, user), deviceId)
   if (device === undefined)
@@ -129,9 +134,19 @@ function pairOf([user, deviceId, ...rest]: readonly string[]): { user: string; d
   return { user, deviceId }
 }
 
-const questionNames = ['user', 'deviceId', 'deviceType', 'userAgent'] as const
+const claimNames = ['deviceType', 'userAgent', 'protocolVersion'] as const
+const requestNames = ['requestId', 'policyRevision', 'factsRevision', 'reason'] as const
 
-function questionOf(query: URLSearchParams): ExplainQuestion {
-  const { user = '', deviceId = '', ...claims } = parametersOf(query, questionNames)
-  return { user, deviceId, ...claims }
+function explain(deps: ApiDeps, { query }: ApiRequest) {
+  const parameters = parametersOf(query, ['user', 'deviceId', ...claimNames, ...requestNames])
+  const { user = '', deviceId = '', requestId, policyRevision, factsRevision, reason, ...claims } = parameters
+  const question = { user, deviceId, ...claims }
+  if (requestId !== undefined) {
+    return explainRequest(deps, question, { requestId, policyRevision, factsRevision, reason })
+  }
+  const alone = requestNames.find((name) => parameters[name] !== undefined)
+  if (alone !== undefined) {
+    throw new Problem(400, 'Bad Request', `${alone} tells of a request: expected its requestId too`)
+  }
+  return deps.explain(question)
 }

@@ -2,65 +2,44 @@ import type { Config } from '#config/schema.ts'
 import { identifyClient } from '#eas/client/identify-client.ts'
 import { deviceKey, isDeviceId } from '#eas/device-id.ts'
 import { loginNames, type LoginRules } from '#eas/login.ts'
+import { protocolVersions, versionFromText } from '#eas/versions.ts'
 import type { Lookup } from '#directory/lookup.ts'
-import { viewDevice } from '#policy/device-view.ts'
-import { decide, type Decision, type TraceStep } from '#policy/decide.ts'
-import type { Facts } from '#policy/facts.ts'
-import type { Action } from '#policy/reasons.ts'
-import type { CompiledPolicy } from '#policy/compile.ts'
+import type { Store } from '#directory/store.ts'
+import { explainDecision } from '#policy/explanation.ts'
+import type { CurrentPolicy } from '#proxy/exchange.ts'
 import { createBackendRouter, minProtocolVersionOf, serviceOf } from '#proxy/routing.ts'
+import { shownExplanation, type Explanation } from './explanation.ts'
 import { Problem } from './problem.ts'
 
-/** Who is asked about; the same words as in an EAS request. */
-export interface ExplainQuestion {
-  readonly user: string
-  readonly deviceId: string
+/** What a client says of itself; the same words as in an EAS request. */
+export interface Claims {
   readonly deviceType?: string | undefined
   readonly userAgent?: string | undefined
+  readonly protocolVersion?: string | undefined
 }
 
-/** Facts by name; times in ISO 8601. What is not known is absent, but for `source` and `asOf`, which are null then. */
-export type ShownFacts = Readonly<
-  Record<string, string | number | boolean | readonly string[] | null | undefined>
->
-
-/** Why a pair gets what it gets. design.md, Fixed names */
-export interface Explanation extends Pick<Decision, 'action' | 'reason' | 'rule' | 'mode'> {
-  /** HTTP status of such a command below 14.0; later versions carry a refusal in a body of status 200. */
-  readonly status: number
-  readonly validUntil: string | null
+/** Who is asked about. Without any claim, the client says what it said when it was last seen. */
+export interface ExplainQuestion extends Claims {
   readonly user: string
-  readonly backend: string
-  readonly device: {
-    readonly platform: string
-    readonly osVersion: string
-    readonly model: string
-    readonly client: string
-  }
-  readonly facts: ShownFacts
-  readonly trace: readonly TraceStep[]
+  readonly deviceId: string
 }
+
+/** @throws {Problem} 400 with each parameter that is missing or malformed */
+export type Explain = (question: ExplainQuestion) => Explanation
 
 export interface ExplainDeps {
   readonly loginRules: LoginRules
   readonly lookup: Pick<Lookup, 'lookup'>
+  readonly store: Pick<Store, 'device' | 'provenance'>
   readonly config: Pick<Config, 'backends' | 'routing'>
-  readonly policy: () => CompiledPolicy
+  readonly policy: () => CurrentPolicy
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
 
-const statusOf: Readonly<Record<Action, number>> = {
-  allow: 200,
-  block: 403,
-  quarantine: 403,
-  redirect: 403,
-  unavailable: 503,
-  reject: 400,
-}
-
 /** Asks the same facts, the same policy and the same code as a request would meet now. */
-export function createExplain(deps: ExplainDeps): (question: ExplainQuestion) => Explanation {
+export function createExplain(deps: ExplainDeps): Explain {
+  const { store } = deps
   const backends = new Map(
     Object.entries(deps.config.backends).map(([name, backend]) => [
       name,
@@ -68,50 +47,45 @@ export function createExplain(deps: ExplainDeps): (question: ExplainQuestion) =>
     ]),
   )
   const backendOf = createBackendRouter(backends, deps.config.routing)
+
   return (question) => {
     checkQuestion(question)
-    const { user, deviceId, deviceType, userAgent } = question
-    const names = loginNames(user, deps.loginRules)
-    const facts = deps.lookup.lookup(names, deviceKey(deviceId))
+    const { deviceId } = question
+    const names = loginNames(question.user, deps.loginRules)
+    const key = deviceKey(deviceId)
+    const facts = deps.lookup.lookup(names, key)
+    const user = facts.user?.user ?? names[0] ?? question.user
+    const seen = isSilent(question) ? store.device(user, deviceId)?.seen : undefined
+    const { deviceType, userAgent, protocolVersion } = seen ?? question
     const backend = backendOf(facts.user)
-    const trace: TraceStep[] = []
-    const { information } = facts.history
-    const client = identifyClient({ deviceId, deviceType, userAgent, information })
-    const request = {
-      service: backend.service,
-      deviceId,
-      userMismatch: false,
-      deviceType,
-      userAgent,
-      client,
-      protocolVersion: undefined,
-      minProtocolVersion: backend.minProtocolVersion,
-    }
-    const decision = decide(request, facts, deps.policy(), deps.now(), trace)
-    const { action, reason, rule, mode, validUntil } = decision
-    const device = viewDevice(facts.device, client)
-    return {
-      action,
-      reason,
-      rule,
-      mode,
-      status: statusOf[action],
-      validUntil: Number.isFinite(validUntil) ? new Date(validUntil).toISOString() : null,
-      user: facts.user?.user ?? names[0] ?? user,
-      backend: backend.name,
-      device: {
-        platform: device.platform,
-        osVersion: device.osVersion ?? 'unknown',
-        model: device.model,
-        client: client.client,
+    const explained = explainDecision({
+      request: {
+        service: backend.service,
+        deviceId,
+        userMismatch: false,
+        deviceType,
+        userAgent,
+        client: identifyClient({ deviceId, deviceType, userAgent, information: facts.history.information }),
+        protocolVersion: protocolVersion === undefined ? undefined : versionFromText(protocolVersion),
+        minProtocolVersion: backend.minProtocolVersion,
       },
-      facts: factsShown(facts),
-      trace,
-    }
+      facts,
+      provenance: store.provenance(user, key),
+      policy: deps.policy(),
+      now: deps.now(),
+      user,
+      backend: backend.name,
+    })
+    return shownExplanation(explained, seen === undefined ? null : new Date(seen.lastAt).toISOString())
   }
 }
 
-function checkQuestion({ user, deviceId }: ExplainQuestion): void {
+function isSilent({ deviceType, userAgent, protocolVersion }: Claims): boolean {
+  return deviceType === undefined && userAgent === undefined && protocolVersion === undefined
+}
+
+/** @throws {Problem} 400 */
+export function checkQuestion({ user, deviceId, protocolVersion }: ExplainQuestion): void {
   const errors = []
   if (user === '') errors.push({ field: 'user', message: 'expected the name of a user' })
   if (!isDeviceId(deviceId)) {
@@ -120,35 +94,8 @@ function checkQuestion({ user, deviceId }: ExplainQuestion): void {
       message: 'expected an EAS device id: 1 to 64 letters, digits, -, _ or .',
     })
   }
-  if (errors.length > 0) throw new Problem(400, 'Bad Request', 'a parameter is missing or malformed', errors)
-}
-
-function factsShown(facts: Facts): ShownFacts {
-  const { user, device, history, override, exclusiveAllows } = facts
-  const { origin, ...fields } = device ?? { origin: undefined }
-  return {
-    ...fields,
-    graceUntil: isoTime(device?.graceUntil),
-    lastCheckIn: isoTime(device?.lastCheckIn),
-    known: user !== undefined,
-    groups: user?.groups,
-    onRecord: device !== undefined,
-    otherOwner: facts.otherOwner,
-    allowedBefore: history.allowedBefore,
-    firstSeenAt: isoTime(history.firstSeenAt),
-    noncompliantSince: isoTime(history.noncompliantSince),
-    override: override?.action,
-    overrideUntil: isoTime(override?.until),
-    overrideExclusive: override?.exclusive,
-    overrideNote: override?.note,
-    exclusiveAllows:
-      exclusiveAllows.length === 0 ? undefined : exclusiveAllows.map(({ deviceKey }) => deviceKey),
-    source: origin?.sources.join(', ') ?? null,
-    asOf: isoTime(origin?.asOf) ?? null,
-    revision: facts.revision,
+  if (protocolVersion !== undefined && versionFromText(protocolVersion) === undefined) {
+    errors.push({ field: 'protocolVersion', message: `expected one of ${protocolVersions.join(', ')}` })
   }
-}
-
-function isoTime(milliseconds: number | undefined): string | undefined {
-  return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString()
+  if (errors.length > 0) throw new Problem(400, 'Bad Request', 'a parameter is missing or malformed', errors)
 }

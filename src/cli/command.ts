@@ -4,6 +4,8 @@ export interface CommandContext {
   readonly configFile: string
   readonly print: (line: string) => void
   readonly printError: (line: string) => void
+  /** All of standard input, as text. */
+  readonly readInput: () => string
 }
 
 /** One subcommand. Gives the exit status: 0 good, 1 failed. */

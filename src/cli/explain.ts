@@ -1,49 +1,66 @@
 import { parseArgs } from 'node:util'
 import { loadSettings } from '#config/load.ts'
-import type { Explanation } from '#admin/explain.ts'
+import type { Explanation } from '#admin/explanation.ts'
+import type { RequestExplanation } from '#admin/traces.ts'
 import { createAdminClient } from './admin-client.ts'
 import { UsageError, type Command } from './command.ts'
+import { explanationText } from './explanation-text.ts'
+import { readLogLine } from './log-line.ts'
 
-/** Asks the running node why a pair gets what it gets. */
+/** Asks the running node why a pair gets what it gets, or why one request was answered as it was. */
 export const explain: Command = {
-  usage: 'explain USER DEVICEID [--device-type T] [--user-agent A] [--json]',
-  run: async (args, { configFile, print }) => {
+  usage: [
+    'explain USER DEVICEID [--request ID] [--device-type T] [--user-agent A] [--protocol-version V] [--json]',
+    'explain --log-line [--json]              the same of the request whose log line comes on standard input',
+  ].join('\n'),
+  run: async (args, { configFile, print, readInput }) => {
+    const text = { type: 'string' } as const
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
       options: {
-        'device-type': { type: 'string' },
-        'user-agent': { type: 'string' },
+        request: text,
+        'device-type': text,
+        'user-agent': text,
+        'protocol-version': text,
+        'log-line': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
     })
-    const [user, deviceId, ...rest] = positionals
-    if (user === undefined || deviceId === undefined || rest.length > 0) {
-      throw new UsageError('explain takes a user and a device id')
+    const { json, 'log-line': fromLogLine, ...named } = values
+    if (fromLogLine && positionals.length + Object.keys(named).length > 0) {
+      throw new UsageError('explain takes all that it asks from the log line')
     }
-    const query = new URLSearchParams({ user, deviceId })
-    if (values['device-type'] !== undefined) query.set('deviceType', values['device-type'])
-    if (values['user-agent'] !== undefined) query.set('userAgent', values['user-agent'])
+    const question = fromLogLine
+      ? readLogLine(readInput())
+      : { ...parametersOf(named), ...pairOf(positionals) }
     const client = createAdminClient(loadSettings(configFile).config.value.admin)
-    const explanation = (await client.call('GET', `/api/explain?${query.toString()}`)) as Explanation
-    print(values.json ? JSON.stringify(explanation, null, 2) : explanationText(deviceId, explanation))
+    const query = new URLSearchParams(question).toString()
+    const explanation = (await client.call('GET', `/api/explain?${query}`)) as
+      Explanation | RequestExplanation
+    print(json ? JSON.stringify(explanation, null, 2) : explanationText(question.deviceId, explanation))
     return 0
   },
 }
 
-/** The same facts as the JSON, for people: the verdict first, then the way to it. */
-export function explanationText(deviceId: string, explanation: Explanation): string {
-  const { action, reason, rule, mode, user, backend, device, facts, trace, validUntil } = explanation
-  const width = Math.max(...trace.map(({ criterion }) => criterion.length))
-  const outcomeWidth = Math.max(...trace.map(({ outcome }) => outcome.length))
-  return [
-    `${user}  ${deviceId}: ${action} (${reason})`,
-    `  decided by ${rule}, mode ${mode}, backend ${backend}${validUntil === null ? '' : `, until ${validUntil}`}`,
-    `  device     ${device.platform} ${device.osVersion}, ${device.model}, ${device.client}`,
-    ...Object.entries(facts).map(([name, value]) => `  ${name.padEnd(20)} ${String(value ?? '-')}`),
-    '  looked at, in order:',
-    ...trace.map(({ criterion, outcome, detail }) =>
-      `    ${criterion.padEnd(width)}  ${outcome.padEnd(outcomeWidth)}  ${detail}`.trimEnd(),
-    ),
-  ].join('\n')
+function pairOf([user, deviceId, ...rest]: readonly string[]) {
+  if (user === undefined || deviceId === undefined || rest.length > 0) {
+    throw new UsageError('explain takes a user and a device id')
+  }
+  return { user, deviceId }
+}
+
+const parameters = {
+  request: 'requestId',
+  'device-type': 'deviceType',
+  'user-agent': 'userAgent',
+  'protocol-version': 'protocolVersion',
+} as const
+
+function parametersOf(
+  named: Partial<Record<keyof typeof parameters, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(named).map(([name, value]) => [parameters[name as keyof typeof parameters], value]),
+  )
 }

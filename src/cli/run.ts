@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ConfigError } from '#config/yaml.ts'
 import { DirectoryError } from '#directory/errors.ts'
 import { AdminError } from './admin-client.ts'
 import { check } from './check.ts'
-import { EnvironmentError, UsageError, type Command } from './command.ts'
+import { EnvironmentError, UsageError, type Command, type CommandContext } from './command.ts'
 import { devices } from './devices.ts'
 import { explain } from './explain.ts'
 import { policy } from './policy.ts'
@@ -12,15 +13,13 @@ import { store } from './store.ts'
 
 const defaultConfigFile = 'config/easgate.yaml'
 
-/** Where lines go; tests collect them. */
-export interface Output {
-  readonly print: (line: string) => void
-  readonly printError: (line: string) => void
-}
+/** Where lines go to and come from; tests have their own. */
+export type Streams = Pick<CommandContext, 'print' | 'printError' | 'readInput'>
 
-const standardOutput: Output = {
+const standardStreams: Streams = {
   print: (line) => process.stdout.write(`${line}\n`),
   printError: (line) => process.stderr.write(`${line}\n`),
+  readInput: () => readFileSync(process.stdin.fd, 'utf8'),
 }
 
 /**
@@ -30,7 +29,7 @@ const standardOutput: Output = {
 export async function runCommand(
   args: readonly string[],
   serve: Command,
-  output: Output = standardOutput,
+  streams: Streams = standardStreams,
 ): Promise<number> {
   const commands = new Map<string, Command>(
     Object.entries({ serve, check, explain, devices, policy, store, simulate }),
@@ -43,16 +42,16 @@ export async function runCommand(
   try {
     const { configFile, help, rest } = takeCommonOptions(args)
     if (help) {
-      output.print(usage)
+      streams.print(usage)
       return 0
     }
     const [name, ...commandArgs] = rest
     if (name === undefined) throw new UsageError('a command is missing')
     const command = commands.get(name)
     if (command === undefined) throw new UsageError(`there is no command ${name}`)
-    return await command.run(commandArgs, { configFile, ...output })
+    return await command.run(commandArgs, { configFile, ...streams })
   } catch (error) {
-    return report(error, usage, output)
+    return report(error, usage, streams)
   }
 }
 
@@ -83,7 +82,7 @@ function takeCommonOptions(args: readonly string[]): CommonOptions {
   }
 }
 
-function report(error: unknown, usage: string, { printError }: Output): number {
+function report(error: unknown, usage: string, { printError }: Streams): number {
   if (error instanceof UsageError || isParseArgsError(error)) {
     printError(error.message)
     printError(usage)

@@ -69,6 +69,12 @@ export interface Explained extends Pick<Decision, 'action' | 'reason' | 'rule' |
     readonly model: string
     readonly client: string
   }
+  /** What the client said in this request; texts are cut. */
+  readonly claims: {
+    readonly deviceType: string | null
+    readonly userAgent: string | null
+    readonly protocolVersion: string | null
+  }
   /** Where the record of the device is from, and when the oldest part of it was confirmed; null: not on record. */
   readonly origin: { readonly source: string; readonly asOf: string | null } | null
   /** Every fact that was known. */
@@ -113,14 +119,26 @@ export function explainDecision(input: ExplainInput): Explained {
     backend: input.backend,
     device: {
       platform: view.platform,
-      osVersion: view.osVersion ?? 'unknown',
-      model: view.model,
+      osVersion: cut(view.osVersion) ?? 'unknown',
+      model: view.model.slice(0, maxTextLength),
       client: request.client.client,
+    },
+    claims: {
+      deviceType: cut(request.deviceType),
+      userAgent: cut(request.userAgent),
+      protocolVersion: request.protocolVersion ?? null,
     },
     origin: facts.device === undefined ? null : originOf(facts.device.origin),
     fields,
     trace: trace.map(({ reads, ...step }) => ({ ...step, facts: namesOf(reads, fields) })),
   }
+}
+
+/** Clients choose some texts. T-51 */
+const maxTextLength = 256
+
+function cut(text: string | undefined): string | null {
+  return text?.slice(0, maxTextLength) ?? null
 }
 
 /** What easgate remembers or finds out itself. */

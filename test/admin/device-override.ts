@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Explanation } from '#admin/explain.ts'
+import type { Explanation } from '#admin/explanation.ts'
 import { adminNow, startAdmin, type AdminNode } from '../support/admin-node.ts'
 import { phone } from '../support/directory-store.ts'
 

@@ -1,7 +1,9 @@
 import t from 'tap'
-import type { Explanation } from '#admin/explain.ts'
+import type { Explanation } from '#admin/explanation.ts'
+import { changedBy } from '#policy/changed-by.ts'
 import { criteria } from '#policy/decide.ts'
 import { adminNow, startAdmin, type AdminNode } from '../support/admin-node.ts'
+import { sighting } from '../support/directory-store.ts'
 
 async function explain({ call }: AdminNode, query: Readonly<Record<string, string>>): Promise<Explanation> {
   const answer = await call('GET', `/api/explain?${new URLSearchParams(query).toString()}`)
@@ -10,7 +12,6 @@ async function explain({ call }: AdminNode, query: Readonly<Record<string, strin
 }
 
 const asOf = new Date(adminNow).toISOString()
-const passed = (criterion: string) => ({ criterion, outcome: 'passed', detail: '' })
 const unknownDevice = { platform: 'unknown', osVersion: 'unknown', model: 'unknown', client: 'unknown' }
 
 void t.test('explains the four demo users in the words of design.md, every field of them', async (t) => {
@@ -21,16 +22,29 @@ void t.test('explains the four demo users in the words of design.md, every field
     deviceType: 'iPhone',
     userAgent: 'Apple-iPhone15C2/2105.219',
   })
-  t.strictSame(alice, {
+  const { fields, trace, ...told } = alice
+  t.strictSame(told, {
     action: 'allow',
     reason: 'compliant',
     rule: 'compliance',
     mode: 'enforce',
     status: 200,
+    detail: 'complianceState is compliant',
+    changedBy: changedBy.compliant,
+    at: asOf,
     validUntil: null,
+    policyRevision: 1,
+    policyDigest: 'policy-1',
+    factsRevision: alice.factsRevision,
     user: 'alice@example.com',
     backend: 'simulator',
     device: { platform: 'iOS', osVersion: '17.5.1', model: 'iPhone 15', client: 'Apple Mail' },
+    claims: {
+      deviceType: 'iPhone',
+      userAgent: 'Apple-iPhone15C2/2105.219',
+      protocolVersion: null,
+      seenAt: null,
+    },
     facts: {
       enrolled: true,
       registered: true,
@@ -42,19 +56,33 @@ void t.test('explains the four demo users in the words of design.md, every field
       groups: [],
       onRecord: true,
       otherOwner: false,
+      userHasEnrolledDevice: true,
+      sourcesComplete: true,
       allowedBefore: false,
+      otherDevices: 0,
       source: 'file',
       asOf,
-      revision: alice.facts['revision'],
+      revision: alice.factsRevision,
     },
-    trace: alice.trace,
   })
+  t.strictSame(fields['complianceState'], { value: 'compliant', source: 'file', asOf })
   t.strictSame(
-    alice.trace.map(({ criterion }) => criterion),
+    trace.map(({ criterion }) => criterion),
     criteria.map(({ name }) => name),
   )
-  t.strictSame(alice.trace[0], passed('user-mismatch'))
-  t.match(alice.trace.at(-1), { criterion: 'compliance', outcome: 'allow', detail: /\w/ })
+  t.strictSame(trace[0], { criterion: 'user-mismatch', outcome: 'passed', detail: '', notes: [], facts: [] })
+  t.match(
+    trace.findLast(({ outcome }) => outcome !== 'passed'),
+    {
+      criterion: 'compliance',
+      outcome: 'allow',
+      detail: alice.detail,
+      facts: [
+        { name: 'complianceState', value: 'compliant', source: 'file', asOf },
+        { name: 'graceUntil', value: null, source: null, asOf: null },
+      ],
+    },
+  )
 
   const bob = await explain(node, { user: 'bob@example.com', deviceId: 'androidDEMOBOB1' })
   t.match(bob, { action: 'block', reason: 'noncompliant', rule: 'compliance', status: 403 })
@@ -67,7 +95,10 @@ void t.test('explains the four demo users in the words of design.md, every field
     groups: [],
     onRecord: false,
     otherOwner: false,
+    userHasEnrolledDevice: false,
+    sourcesComplete: true,
     allowedBefore: false,
+    otherDevices: 0,
     source: null,
     asOf: null,
     revision: carol.facts['revision'],
@@ -121,6 +152,7 @@ void t.test('a question that is wrong is told by field', async (t) => {
     ['user=alice', ['deviceId']],
     ['deviceId=x', ['user']],
     ['user=alice&deviceId=a%20b', ['deviceId']],
+    ['user=alice&deviceId=x&protocolVersion=15', ['protocolVersion']],
     [`user=alice&deviceId=${'a'.repeat(65)}`, ['deviceId']],
   ] as const) {
     const answer = await node.call('GET', `/api/explain?${query}`)
@@ -201,3 +233,64 @@ void t.test(
     })
   },
 )
+
+void t.test('two sources that contradict each other are shown, the one that counts first', async (t) => {
+  const node = await startAdmin(t)
+  await node.call('POST', '/api/facts', {
+    body: { user: 'bob@example.com', deviceId: 'androidDEMOBOB1', complianceState: 'compliant' },
+  })
+  const explained = await explain(node, { user: 'bob', deviceId: 'androidDEMOBOB1' })
+  const state = {
+    value: 'compliant',
+    source: 'api',
+    asOf,
+    contradictedBy: [{ value: 'noncompliant', source: 'file', asOf }],
+  }
+  t.strictSame(explained.fields['complianceState'], state)
+  t.match(explained.trace.find(({ criterion }) => criterion === 'compliance')?.facts, [
+    { name: 'complianceState', ...state },
+  ])
+})
+
+void t.test(
+  'without any claim in the question, the client says what it said when it was last seen',
+  async (t) => {
+    const node = await startAdmin(t, {
+      policy: {
+        conditionalAccess: {
+          onPremises: { blockedClients: ['Gmail'], notEnrolled: 'block', exemptedGroups: ['nobody'] },
+        },
+      },
+    })
+    const seen = { user: 'carol@example.com', deviceId: 'ApplDEMOCAROL1', deviceKey: 'appldemocarol1' }
+    const userAgent = 'Android-Mail/2023.10.29'
+    await node.store.recordSightings([
+      sighting({ ...seen, deviceType: 'Android', userAgent, protocolVersion: '14.1', at: adminNow - 60_000 }),
+    ])
+    const question = { user: 'carol', deviceId: 'ApplDEMOCAROL1' }
+    const { claims } = await explain(node, question)
+    const seenAt = new Date(adminNow - 60_000).toISOString()
+    t.strictSame(claims, { deviceType: 'Android', userAgent, protocolVersion: '14.1', seenAt })
+    t.match(await explain(node, { ...question, deviceType: 'iPhone', protocolVersion: '16.1' }), {
+      claims: { deviceType: 'iPhone', userAgent: null, protocolVersion: '16.1', seenAt: null },
+      device: { platform: 'iOS' },
+    })
+  },
+)
+
+void t.test('a protocol that the backend no longer serves is told', async (t) => {
+  const node = await startAdmin(t, {
+    backends: {
+      cloud: {
+        kind: 'exchange-online',
+        servers: ['https://mail.example.com'],
+        tlsMinVersion: 'TLSv1.2',
+        healthSeconds: 10,
+      },
+    },
+    routing: { default: 'cloud', rules: [], passthrough: [] },
+  })
+  const question = { user: 'alice', deviceId: 'ApplDEMOALICE1', deviceType: 'iPhone' }
+  t.match(await explain(node, { ...question, protocolVersion: '16.1' }), { reason: 'compliant' })
+  t.match(await explain(node, { ...question, protocolVersion: '14.1' }), { reason: 'protocol-too-old' })
+})

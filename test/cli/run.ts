@@ -105,6 +105,10 @@ void t.test('no node running is said as such, for every command that needs one',
 
 void t.test('a fault of easgate is not made up to look like one of the caller', async (t) => {
   const broken: Command = { usage: 'serve', run: () => Promise.reject(new TypeError('a fault of ours')) }
-  const output = { print: () => undefined, printError: () => t.fail('nothing is printed') }
+  const output = {
+    print: () => undefined,
+    printError: () => t.fail('nothing is printed'),
+    readInput: () => '',
+  }
   await t.rejects(runCommand(['serve'], broken, output), { message: 'a fault of ours' })
 })

@@ -78,6 +78,7 @@ export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promi
       conditionalAccess: { onPremises: { exemptedGroups: ['executives'], noncompliant: 'block' } },
     },
   )
+  const compiled = compilePolicy(policy)
   const loginRules = { defaultDomain: 'example.com', domains: new Map([['example', 'example.com']]) }
   const explain = createExplain({
     loginRules,
@@ -86,7 +87,8 @@ export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promi
       backends: options.backends ?? { simulator: { ...simulator, servers: [] } },
       routing: options.routing ?? { default: 'simulator', rules: [], passthrough: [] },
     },
-    policy: () => compilePolicy(policy),
+    store,
+    policy: () => ({ value: compiled, revision: 1, digest: 'policy-1' }),
     now: () => adminNow,
   })
   const waits = { enforced: 0 }

@@ -23,12 +23,18 @@ const serve: Command = {
 }
 
 /** Runs a command line in this process. */
-export async function run(...args: readonly string[]): Promise<Run> {
+export function run(...args: readonly string[]): Promise<Run> {
+  return runWithInput('', ...args)
+}
+
+/** The same, with a text on its standard input. */
+export async function runWithInput(input: string, ...args: readonly string[]): Promise<Run> {
   const out: string[] = []
   const error: string[] = []
   const status = await runCommand(args, serve, {
     print: (line) => out.push(line),
     printError: (line) => error.push(line),
+    readInput: () => input,
   })
   return { status, out: out.join('\n'), error: error.join('\n') }
 }

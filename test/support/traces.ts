@@ -19,6 +19,7 @@ export const explained: Explained = {
   known: true,
   backend: 'simulator',
   device: { platform: 'iOS', osVersion: '17.5.1', model: 'iPhone 15', client: 'Apple Mail' },
+  claims: { deviceType: 'iPhone', userAgent: null, protocolVersion: '16.1' },
   origin: { source: 'file', asOf: '1970-01-01T00:00:00.000Z' },
   fields: { complianceState: { value: 'noncompliant', source: 'file', asOf: '1970-01-01T00:00:00.000Z' } },
   trace: [
