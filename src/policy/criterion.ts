@@ -66,7 +66,14 @@ export interface Verdict {
 }
 
 /** A fact by the name that explain shows. */
-export type FactName = keyof DeviceFacts | 'groups' | 'override' | 'history' | 'otherDevices' | 'otherOwner'
+export type FactName =
+  | keyof DeviceFacts
+  | 'groups'
+  | 'override'
+  | 'history'
+  | 'otherDevices'
+  | 'otherOwner'
+  | 'userHasEnrolledDevice'
 
 /** One question of the flow. `judge` gives undefined where it does not decide; it is total. */
 export interface Criterion {

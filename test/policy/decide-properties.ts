@@ -1,120 +1,45 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import t from 'tap'
-import type { DecisionRequest } from '#policy/criterion.ts'
+import { compilePolicy } from '#policy/compile.ts'
 import { criteria, decide, type TraceStep } from '#policy/decide.ts'
 import type { DeviceFacts, Facts } from '#policy/facts.ts'
 import { actions, reasons } from '#policy/reasons.ts'
-import { policySchema, type Policy } from '#policy/schema.ts'
+import { policySchema, type AccessRules } from '#policy/schema.ts'
+import { anyCase, compliancePolicyText, maxSteps, stepMs, type Case } from '../support/policy-cases.ts'
 
 /** What holds of every decision, whatever the request, the facts, the policy and the clock. */
 const bounds = { seed: 20_261_123, numRuns: 2000 }
 
-interface Case {
-  readonly request: DecisionRequest
-  readonly facts: Facts
-  readonly policy: Policy
-  readonly now: number
+/** The answer to a case. */
+function answer({ request, facts, policy, now }: Case, trace?: TraceStep[]) {
+  return decide(request, facts, compilePolicy(policy), now, trace)
 }
 
-const group = fc.constantFrom('staff', 'sales', 'executives')
-/** Small times meet often; the odd ones are what a careless source may send. */
-const time = fc.oneof(
-  { weight: 9, arbitrary: fc.integer({ min: 0, max: 10 }) },
-  fc.constantFrom(NaN, Infinity, -Infinity, 9e15, Date.UTC(9999, 11, 31), -62_135_596_800_000),
-)
-const knownStates = [
-  'unknown',
-  'compliant',
-  'noncompliant',
-  'conflict',
-  'error',
-  'inGracePeriod',
-  'configManager',
-]
-const state = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom('compliant', 'inGracePeriod') },
-  { weight: 3, arbitrary: fc.constantFrom(...knownStates) },
-  fc.string(),
-)
-const likely = fc.constantFrom(true, true, true, false)
-const deviceFields = {
-  enrolled: likely,
-  registered: likely,
-  activated: likely,
-  complianceState: state,
-  graceUntil: time,
-  platform: fc.constantFrom('iOS', 'Android'),
-  osVersion: fc.constantFrom('17.5.1', '8.0'),
-  model: fc.string(),
-  ownership: fc.constantFrom('company', 'personal'),
-  jailbroken: fc.boolean(),
-  encrypted: fc.boolean(),
-  passcode: fc.boolean(),
-  emailProfileManaged: fc.boolean(),
-  wipePending: fc.constantFrom(false, false, false, true),
-  lastCheckIn: time,
-}
-const device = fc
-  .oneof(
-    { weight: 3, arbitrary: fc.record(deviceFields) },
-    { weight: 1, arbitrary: fc.record(deviceFields, { requiredKeys: [] }) },
-  )
-  .map((fields) => ({ ...fields, origin: { sources: ['file'], asOf: 0 } }))
-const user = fc.record({ user: fc.constant('alice@example.com'), groups: fc.uniqueArray(group) })
-const otherFacts = {
-  otherOwner: fc.constantFrom(false, false, true),
-  userHasEnrolledDevice: fc.boolean(),
-  sourcesComplete: likely,
-  history: fc.record({ allowedBefore: fc.boolean() }),
-  revision: fc.nat(),
-}
-const facts: fc.Arbitrary<Facts> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ ...otherFacts, user, device }) },
-  { weight: 1, arbitrary: fc.record({ ...otherFacts, user }) },
-  { weight: 1, arbitrary: fc.record(otherFacts) },
-)
-const refusal = fc.constantFrom('quarantine', 'redirect', 'block')
-const rules = fc.record(
-  {
-    mode: fc.constantFrom('enforce', 'enforce', 'report-only', 'off'),
-    targetedGroups: fc.uniqueArray(fc.oneof(group, fc.constant('all-users'))),
-    exemptedGroups: fc.uniqueArray(group, { maxLength: 1 }),
-    notEnrolled: refusal,
-    notRegistered: refusal,
-    requireRegistration: fc.boolean(),
-    noncompliant: refusal,
-    defaultAccess: fc.constantFrom('allow', 'allow', 'block', 'quarantine'),
-    overrideDefaultRule: fc.boolean(),
-  },
-  { requiredKeys: [] },
-)
-const anyCase: fc.Arbitrary<Case> = fc.record({
-  request: fc.record({
-    service: fc.constantFrom('onPremises', 'online'),
-    deviceId: fc.constantFrom('ApplDEMOALICE1', 'ApplDEMOALICE1', 'ApplDEMOALICE1', undefined),
-    userMismatch: fc.constantFrom(false, false, false, false, true),
-  }),
-  facts,
-  policy: fc
-    .record({ onPremises: rules, online: rules })
-    .map((conditionalAccess) => policySchema.parse({ conditionalAccess })),
-  now: fc.integer({ min: 0, max: 10 }),
-})
-
-/** The answer to a case, with `facts` in place of the case's own. */
-function answer({ request, facts, policy, now }: Case, changed = facts) {
-  return decide(request, changed, policy, now)
+function isLetIn(asked: Case): boolean {
+  return answer(asked).action === 'allow'
 }
 
-/** True where conditional access judges a device: nothing but what is known of the device may let it in. */
-function isJudged({ request, facts, policy }: Case): boolean {
-  const { mode, targetedGroups, exemptedGroups } = policy.conditionalAccess[request.service]
-  if (mode === 'off' || request.deviceId === undefined) return false
-  if (facts.user === undefined) return true
-  const { groups } = facts.user
-  const targeted = targetedGroups.some((name) => name === 'all-users' || groups.includes(name))
-  return targeted && !exemptedGroups.some((name) => groups.includes(name))
+/** True where what is let in now is let in no more, or was not let in before: the change lets nobody in. */
+function letsNobodyIn(before: Case, after: Case): boolean {
+  return isLetIn(before) || !isLetIn(after)
+}
+
+function rulesOf({ request, policy }: Case): AccessRules {
+  return policy.conditionalAccess[request.service]
+}
+
+function withFacts(asked: Case, facts: Partial<Facts>): Case {
+  return { ...asked, facts: { ...asked.facts, ...facts } }
+}
+
+function withRules(asked: Case, rules: Partial<AccessRules>): Case {
+  const { policy, request } = asked
+  const conditionalAccess = {
+    ...policy.conditionalAccess,
+    [request.service]: { ...rulesOf(asked), ...rules },
+  }
+  return { ...asked, policy: { ...policy, conditionalAccess } }
 }
 
 function property(title: string, holds: (tried: Case) => boolean): void {
@@ -131,80 +56,254 @@ property(
     return (
       actions.includes(action) &&
       reasons.includes(reason) &&
-      criteria.some(({ name }) => name === rule) &&
-      mode === tried.policy.conditionalAccess[tried.request.service].mode &&
+      criteria.some(({ name }) => rule === name || rule.startsWith(`${name}: `)) &&
+      mode === rulesOf(tried).mode &&
       validUntil > tried.now
     )
   },
 )
 
-property('lets a judged device in only where it is enrolled, its own, not to be wiped, and good', (tried) => {
-  if (!isJudged(tried) || answer(tried).action !== 'allow') return true
-  const { requireRegistration } = tried.policy.conditionalAccess[tried.request.service]
-  const known: DeviceFacts = tried.facts.device ?? {}
+property('answers the same for the same input, traces the same, and changes none of it', (tried) => {
+  const before = structuredClone(tried)
+  const traces: readonly TraceStep[][] = [[], []]
+  const first = answer(tried, traces[0])
+  const second = answer(before, traces[1])
   return (
-    known.enrolled === true &&
-    known.wipePending !== true &&
-    (!requireRegistration || (known.registered === true && known.activated !== false)) &&
-    (known.complianceState === 'compliant' ||
-      (known.complianceState === 'inGracePeriod' && (known.graceUntil ?? NaN) > tried.now))
+    isDeepStrictEqual(first, second) &&
+    isDeepStrictEqual(traces[0], traces[1]) &&
+    isDeepStrictEqual(structuredClone(tried), before)
   )
 })
 
-property('lets no judged device in for a complianceState that this version does not know', (tried) => {
-  const { complianceState } = tried.facts.device ?? {}
-  if (!isJudged(tried) || complianceState === 'compliant' || complianceState === 'inGracePeriod') return true
-  return answer(tried).action !== 'allow'
-})
-
-/** Facts that accuse: without them a device is innocent, so only these may turn a refusal into an allow by absence. */
-const accusations: ReadonlySet<string> = new Set(['wipePending', 'activated'])
-
-property('lets nobody in for a missing fact of the device', (tried) => {
-  const { device, ...rest } = tried.facts
-  if (device === undefined || answer(tried).action === 'allow') return true
-  const lesser = Object.keys(device)
-    .filter((field) => !accusations.has(field))
-    .map((field) => ({ ...tried.facts, device: omit(device, field) }))
-  return [rest, ...lesser].every((facts) => answer(tried, facts).action !== 'allow')
-})
-
-property('lets no device in whose user is not known: records hang on users', (tried) => {
-  const { user: _user, device: _device, ...rest } = tried.facts
-  return answer(tried).action === 'allow' || answer(tried, rest).action !== 'allow'
-})
-
-property('lets nobody in for a source that was not read yet', (tried) => {
-  const unread = { ...tried.facts, sourcesComplete: false }
-  return answer(tried).action === 'allow' || answer(tried, unread).action !== 'allow'
-})
-
-property('answers the same for the same input, and changes none of it', (tried) => {
-  const before = structuredClone(tried)
-  const first = answer(tried)
-  const second = answer(before)
-  return isDeepStrictEqual(first, second) && isDeepStrictEqual(structuredClone(tried), before)
+property('explains without changing the answer; the last step that is not passed decided', (tried) => {
+  const trace: TraceStep[] = []
+  const explained = answer(tried, trace)
+  const decided = trace.findLast(({ outcome }) => outcome !== 'passed')
+  const order = trace.map(({ criterion }) => criteria.findIndex(({ name }) => name === criterion))
+  return (
+    isDeepStrictEqual(explained, answer(tried)) &&
+    decided !== undefined &&
+    explained.rule.split(':')[0] === decided.criterion &&
+    explained.action === decided.outcome &&
+    order.every((place, index) => place > (order[index - 1] ?? -1)) &&
+    trace.slice(0, -1).every(({ outcome }) => outcome === 'passed' || outcome === 'allow')
+  )
 })
 
 property('answers the same until the answer says it ends', (tried) => {
   const { action, reason, rule, validUntil } = answer(tried)
-  for (let now = tried.now; now < Math.min(validUntil, 12); now++) {
-    const later = answer({ ...tried, now })
-    if (later.action !== action || later.reason !== reason || later.rule !== rule) return false
-  }
-  return true
+  const later = Array.from({ length: maxSteps }, (_, index) => tried.now + (index * stepMs) / 2)
+  return [...later, validUntil - 1]
+    .filter((now) => now >= tried.now && now < validUntil && now < 1e15)
+    .every((now) => {
+      const then = answer({ ...tried, now })
+      return then.action === action && then.reason === reason && then.rule === rule
+    })
 })
 
-property('explains without changing the answer; the last step is the one that decided', (tried) => {
-  const trace: TraceStep[] = []
-  const explained = decide(tried.request, tried.facts, tried.policy, tried.now, trace)
-  const last = trace.at(-1)
+property('decides by report-only as by enforce: what becomes of it is for the proxy to say', (tried) => {
+  const { mode: _enforce, ...enforced } = answer(withRules(tried, { mode: 'enforce' }))
+  const { mode: _reportOnly, ...reported } = answer(withRules(tried, { mode: 'report-only' }))
+  return isDeepStrictEqual(enforced, reported)
+})
+
+property('gives who is targeted and exempt what anybody gets who is not targeted', (tried) => {
+  const { user } = tried.facts
+  if (user === undefined) return true
+  const known = withFacts(tried, {
+    user: { ...user, groups: [...user.groups, 'executives'] },
+    sourcesComplete: true,
+    unreadGroups: [],
+  })
+  const exempt = answer(withRules(known, { targetedGroups: ['all-users'], exemptedGroups: ['executives'] }))
+  const untargeted = answer(withRules(known, { targetedGroups: [] }))
+  return exempt.action === untargeted.action
+})
+
+/** Reasons to let in that rest on a verdict of the device. */
+const good: ReadonlySet<string> = new Set(['compliant', 'in-grace-period', 'no-compliance-policy'])
+
+property(
+  'finds a device good only where it is enrolled, its own, not to be wiped, and nothing says otherwise',
+  (tried) => {
+    const { action, reason } = answer(tried)
+    if (action !== 'allow' || !good.has(reason)) return true
+    const known: DeviceFacts = tried.facts.device ?? {}
+    const { requireRegistration } = rulesOf(tried)
+    const isRegistered = known.registered ?? known.registrationState === 'registered'
+    return (
+      known.enrolled !== false &&
+      known.managementAgent !== 'eas' &&
+      (known.enrolled === true || known.managementAgent === 'mdm' || known.managementAgent === 'easMdm') &&
+      known.wipePending !== true &&
+      (!requireRegistration || (isRegistered && known.registrationState !== 'revoked')) &&
+      !['noncompliant', 'conflict', 'error', 'unknown'].includes(known.complianceState ?? '') &&
+      (known.complianceState !== 'inGracePeriod' || (known.graceUntil ?? NaN) > tried.now)
+    )
+  },
+)
+
+const knownStates: ReadonlySet<string | undefined> = new Set([
+  'compliant',
+  'inGracePeriod',
+  'configManager',
+  undefined,
+])
+
+property('finds no device good for a complianceState that this version does not know', (tried) => {
+  const { action, reason } = answer(tried)
+  return action !== 'allow' || !good.has(reason) || knownStates.has(tried.facts.device?.complianceState)
+})
+
+property('takes a word that it does not know for no word at all, or for worse', (tried) => {
+  const { device } = tried.facts
+  if (device === undefined) return true
+  const words = ['complianceState', 'managementAgent', 'registrationState', 'threatState'] as const
+  return words.every((field) => {
+    const missing = withFacts(tried, { device: omit(device, field) })
+    const strange = withFacts(tried, { device: { ...device, [field]: 'unknownFutureValue' } })
+    return letsNobodyIn(missing, strange)
+  })
+})
+
+/** The same without the settings that let in what nothing is known of. */
+function closed(tried: Case): Case {
+  const { grandfathered: _none, ...rules } = rulesOf(tried)
+  const { policy, request } = tried
+  return {
+    ...tried,
+    policy: {
+      ...policy,
+      conditionalAccess: {
+        ...policy.conditionalAccess,
+        [request.service]: { ...rules, unsupportedPlatforms: 'block' },
+      },
+      onSourceUnavailable: { ...policy.onSourceUnavailable, unknownDevice: 'block' },
+    },
+  }
+}
+
+/** What speaks for a device. A field that may accuse it as well is here with the value that does not. */
+const speaksForIt: readonly (readonly [field: keyof DeviceFacts, value?: unknown])[] = [
+  ['enrolled', true],
+  ['registered', true],
+  ['activated', true],
+  ['complianceState', 'compliant'],
+  ['graceUntil'],
+  ['jailbroken', false],
+  ['encrypted'],
+  ['passcode'],
+  ['emailProfileManaged'],
+  ['lastCheckIn'],
+  ['registrationState', 'registered'],
+  ['managementAgent', 'mdm'],
+  ['threatState'],
+  ['domainJoined'],
+]
+
+property('lets nobody in for a good word that is missing', (tried) => {
+  const asked = closed(tried)
+  const { device } = asked.facts
+  if (device === undefined) return true
+  return speaksForIt
+    .filter(([field, value]) => value === undefined || device[field] === value)
+    .every(([field]) => letsNobodyIn(asked, withFacts(asked, { device: omit(device, field) })))
+})
+
+/** Where conditional access judges: nothing but what is on record may let a device in. */
+function judged(tried: Case): Case {
+  const { override: _none, ...facts } = tried.facts
+  const rules = { mode: 'enforce', targetedGroups: ['all-users'], exemptedGroups: [], rollout: 1 } as const
+  const request = { ...tried.request, deviceId: 'ApplDEMOALICE1' }
+  return withRules(closed({ ...tried, request, facts }), {
+    ...rules,
+    targetedGroups: [...rules.targetedGroups],
+    exemptedGroups: [],
+  })
+}
+
+property('lets in no judged device of which there is no record', (tried) => {
+  const asked = judged(tried)
+  const { device: _none, ...facts } = asked.facts
+  return !isLetIn({ ...asked, facts })
+})
+
+property('lets in no judged device whose user is not known: records hang on users', (tried) => {
+  const asked = judged(tried)
+  const { user: _user, device: _device, ...facts } = asked.facts
+  return !isLetIn({ ...asked, facts })
+})
+
+property('lets no judged device in for a source or a group that was not read yet', (tried) => {
+  const asked = judged(tried)
   return (
-    isDeepStrictEqual(explained, answer(tried)) &&
-    last?.criterion === explained.rule &&
-    last.outcome === explained.action &&
-    trace.slice(0, -1).every(({ outcome }) => outcome === 'passed') &&
-    trace.every(({ criterion }, index) => criterion === criteria[index]?.name)
+    letsNobodyIn(asked, withFacts(asked, { sourcesComplete: false })) &&
+    letsNobodyIn(asked, withFacts(asked, { unreadGroups: ['staff', 'sales', 'executives', 'travel'] }))
+  )
+})
+
+property('lets no judged device in for what its client claims to be', (tried) => {
+  const { device } = tried.facts
+  if (device === undefined) return true
+  const asked = withRules(judged({ ...tried, policy: { ...tried.policy, deviceRules: [] } }), {
+    platformExceptions: [],
+    blockedClients: [],
+  })
+  const silent = { platform: 'unknown', osVersion: 'unknown', model: 'unknown', client: 'unknown' } as const
+  const client = { ...silent, contradiction: false }
+  return letsNobodyIn({ ...asked, request: { ...asked.request, client } }, asked)
+})
+
+void t.test('lets nobody in for a further compliance policy, where there is one already', (t) => {
+  const tried = fc.property(anyCase, compliancePolicyText, (asked, text) => {
+    const [first, further] = policySchema.parse({
+      compliancePolicies: [
+        { name: 'first', rules: { jailbreakAllowed: true } },
+        { ...text, name: 'further' },
+      ],
+    }).compliancePolicies
+    if (first === undefined || further === undefined) return false
+    // the seed lets a compliance policy overrule a stricter configuration policy
+    const policy = { ...asked.policy, configurationPolicies: [] }
+    const before = [first, ...policy.compliancePolicies]
+    return letsNobodyIn(
+      { ...asked, policy: { ...policy, compliancePolicies: before } },
+      { ...asked, policy: { ...policy, compliancePolicies: [...before, further] } },
+    )
+  })
+  t.doesNotThrow(() => fc.assert(tried, bounds))
+  t.end()
+})
+
+property(
+  'refuses whom an administrator blocked, and lets in whom one allowed, whatever the policy',
+  (tried) => {
+    const { device } = tried.facts
+    const request = { ...tried.request, userMismatch: false }
+    const asked = withFacts({ ...tried, request }, device ? { device: omit(device, 'wipePending') } : {})
+    const note = 'a note'
+    return (
+      !isLetIn(withFacts(asked, { override: { action: 'block', exclusive: false, note } })) &&
+      isLetIn(withFacts(asked, { override: { action: 'allow', exclusive: false, note } }))
+    )
+  },
+)
+
+property(
+  'refuses a device that is to be wiped, and a request under two names, whatever else is so',
+  (tried) => {
+    const device = { origin: { sources: ['file'], asOf: 0 }, ...tried.facts.device, wipePending: true }
+    const request = { ...tried.request, userMismatch: true }
+    return !isLetIn(withFacts(tried, { device })) && answer({ ...tried, request }).action === 'reject'
+  },
+)
+
+property('lets no device in for another one of the same user', (tried) => {
+  const more = [...tried.facts.otherDevices, { firstSeenAt: 0, lastSeenAt: tried.now }]
+  const exclusiveAllows = [...tried.facts.exclusiveAllows, { deviceKey: 'phone3' }]
+  return (
+    letsNobodyIn(tried, withFacts(tried, { otherDevices: more })) &&
+    letsNobodyIn(tried, withFacts(tried, { exclusiveAllows }))
   )
 })
 

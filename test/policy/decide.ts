@@ -49,7 +49,7 @@ void t.test('explains each question that was asked, the last one decided', async
     criterion: 'enrolled',
     outcome: 'quarantine',
     detail: 'the record of this device says it is not enrolled',
-    reads: ['enrolled', 'managementAgent'],
+    reads: ['enrolled', 'managementAgent', 'userHasEnrolledDevice', 'history'],
     notes: [],
   })
   t.ok(trace.slice(0, -1).every(({ outcome }) => outcome === 'passed'))

@@ -6,7 +6,7 @@ const joined = grant('admitted', 'domain-joined', 'the PC is joined to the domai
 export const domainJoined: Criterion = {
   name: 'domain-joined',
   asked: 'judged',
-  reads: ['platform', 'domainJoined'],
+  reads: ['platform', 'domainJoined', 'history'],
   judge: (situation) => {
     const { facts, rules, device } = situation
     if (rules.windows === 'compliant' || device.platform !== 'Windows') return undefined

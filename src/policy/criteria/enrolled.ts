@@ -5,7 +5,7 @@ import { isEnrolled } from '../managed.ts'
 export const enrolled: Criterion = {
   name: 'enrolled',
   asked: 'judged',
-  reads: ['enrolled', 'managementAgent'],
+  reads: ['enrolled', 'managementAgent', 'userHasEnrolledDevice', 'history'],
   judge: (situation) => {
     const { request, facts, rules } = situation
     const { device } = facts

@@ -4,7 +4,7 @@ import { endsAt, notItsFault, timeText, verdict, type Criterion } from '../crite
 export const factsAge: Criterion = {
   name: 'facts-age',
   asked: 'admitted',
-  reads: [],
+  reads: ['history'],
   judge: (situation) => {
     const { facts, rules, now, granted } = situation
     const { maxFactsAge, knownDevice } = rules.onSourceUnavailable

@@ -8,7 +8,7 @@ import { isRegistered } from '../managed.ts'
 export const registered: Criterion = {
   name: 'registered',
   asked: 'judged',
-  reads: ['registered', 'registrationState', 'activated', 'platform'],
+  reads: ['registered', 'registrationState', 'activated', 'platform', 'history'],
   judge: (situation) => {
     const { facts, rules } = situation
     if (!rules.requireRegistration) return undefined
