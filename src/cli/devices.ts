@@ -6,6 +6,7 @@ import { createAdminClient, type AdminClient } from './admin-client.ts'
 import { batchesOf } from './batches.ts'
 import { UsageError, type Command, type CommandContext } from './command.ts'
 import { clearOverride, override } from './device-overrides.ts'
+import { traces } from './device-traces.ts'
 import { importExchange } from './import-exchange.ts'
 import { importOverrides } from './import-overrides.ts'
 import { readInput } from './import/files.ts'
@@ -15,6 +16,7 @@ export const devices: Command = {
   usage: [
     'devices list [--state S] [--reason R] [--platform P] [--group G] [--user U] [--override O] [--json]',
     'devices show USER DEVICEID               what is known of one device, and from where',
+    'devices traces USER DEVICEID [--json]    why it was refused, or answered otherwise than before',
     'devices set USER DEVICEID FIELD=VALUE... push facts of one device',
     'devices import FILE                      push facts from a CSV or JSON file',
     'devices allow USER DEVICEID --note TEXT [--until TIME|--days N] [--exclusive]',
@@ -31,6 +33,8 @@ export const devices: Command = {
         return list(rest, context, client)
       case 'show':
         return show(rest, context, client)
+      case 'traces':
+        return traces(rest, context, client)
       case 'set':
         return set(rest, context, client)
       case 'import':
@@ -46,7 +50,7 @@ export const devices: Command = {
         return importOverrides(rest, context, client)
       default:
         throw new UsageError(
-          'devices takes list, show, set, import, allow, block, clear-override, import-exchange or import-overrides',
+          'devices takes list, show, traces, set, import, allow, block, clear-override, import-exchange or import-overrides',
         )
     }
   },

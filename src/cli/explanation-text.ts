@@ -2,6 +2,7 @@ import type { Explanation, LookedAt, ShownTrace } from '#admin/explanation.ts'
 import type { RequestExplanation } from '#admin/traces.ts'
 import type { ShownFact } from '#policy/explanation.ts'
 import { isRefusal } from '#policy/reasons.ts'
+import { table } from './table.ts'
 
 /** An explanation for people: the verdict first and what would change it, then the facts, then the way to it. */
 export function explanationText(deviceId: string, explanation: Explanation | RequestExplanation): string {
@@ -9,11 +10,11 @@ export function explanationText(deviceId: string, explanation: Explanation | Req
   const reported = isRefusal(action) && mode === 'report-only' ? ', only reported: it goes to Exchange' : ''
   return [
     `${user}  ${deviceId}: ${action} (${reason})${reported}`,
-    ...table(headOf(explanation)),
+    ...indented(table(headOf(explanation))),
     '  facts:',
-    ...indented(table(factRows(explanation))),
+    ...indented(indented(table(factRows(explanation)))),
     '  looked at, in order:',
-    ...indented(stepLines(explanation)),
+    ...indented(indented(stepLines(explanation))),
   ].join('\n')
 }
 
@@ -101,7 +102,7 @@ function stepLines({ trace }: Explanation): readonly string[] {
   return trace.flatMap(({ notes, detail, facts }, index) => {
     const known = detail === '' ? [] : facts.filter(({ value }) => value !== null).map(lookedAt)
     const below = [...notes, ...(known.length === 0 ? [] : [`by ${known.join(', ')}`])]
-    return [lines[index] ?? '', ...below.map((text) => `      ${text}`)]
+    return [lines[index] ?? '', ...below.map((text) => `    ${text}`)]
   })
 }
 
@@ -132,20 +133,6 @@ function age(from: string, to: string): string {
 }
 
 type Row = readonly string[]
-
-/** Cells under each other, the last of a row as long as it is. */
-function table(rows: readonly Row[]): readonly string[] {
-  const widths: number[] = []
-  for (const row of rows) {
-    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length)
-  }
-  return rows.map((row) => {
-    const cells = row.map((cell, index) =>
-      index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0),
-    )
-    return `  ${cells.join('  ')}`.trimEnd()
-  })
-}
 
 function indented(lines: readonly string[]): readonly string[] {
   return lines.map((line) => `  ${line}`)
