@@ -36,9 +36,17 @@ export interface ListedUser {
   readonly aliases: readonly string[]
 }
 
+/** A user as the records of devices tell of it: in each of his the same, or a part of it. */
+export interface DescribedUser extends ListedUser {
+  /** Lower case. */
+  readonly groups: readonly string[]
+}
+
 export interface UserSweeps {
   /** `groups`: those that the source is asked for; of others nothing is kept. */
   sweepUsers(source: string, groups: ReadonlySet<string>): UserSweep<ListedUser>
+  /** For a source whose records of devices bring names and groups of their user along. */
+  sweepDescribedUsers(source: string): UserSweep<DescribedUser>
   /** Members are UPNs in lower case. */
   sweepGroup(source: string, group: string): UserSweep<string>
   /** True where another source that counts has a user in the group. */
@@ -77,7 +85,7 @@ export function createUserSweeps(
     steps: {
       readonly userOf: (entry: Entry) => string
       /** What a listed user's row is to hold. */
-      readonly listsOf: (entry: Entry, held: UserLists) => UserLists
+      readonly listsOf: (entry: Entry, held: UserLists, isListed: boolean) => UserLists
       /** Whether a row is one that a page could list. */
       readonly counts: (row: UserRow) => boolean
       /** True: a row that was written while the pages came is newer than they are. */
@@ -97,7 +105,8 @@ export function createUserSweeps(
         await committer.commitInSlices(page, (entry, transaction) => {
           const user = steps.userOf(entry)
           const row = rows.userRow(user, source)
-          const lists = steps.listsOf(entry, row === undefined ? nothing : heldLists(row))
+          const isListed = row !== undefined && listed.has(row.id)
+          const lists = steps.listsOf(entry, row === undefined ? nothing : heldLists(row), isListed)
           listed.add(rows.putUser(transaction, source, user, row, lists))
         })
       },
@@ -139,6 +148,18 @@ export function createUserSweeps(
         leftOf: () => undefined,
       }),
 
+    sweepDescribedUsers: (source) =>
+      sweep<DescribedUser>(source, {
+        userOf: ({ user }) => user,
+        listsOf: ({ aliases, groups }, held, isListed) =>
+          isListed
+            ? { aliases: union(held.aliases, aliases), groups: union(held.groups, groups) }
+            : { aliases, groups },
+        counts: () => true,
+        sparesNewRows: true,
+        leftOf: () => undefined,
+      }),
+
     sweepGroup: (source, group) => {
       const text = JSON.stringify(group)
       return sweep<string>(source, {
@@ -161,6 +182,10 @@ export function createUserSweeps(
       return false
     },
   }
+}
+
+function union(held: readonly string[], given: readonly string[]): readonly string[] {
+  return [...new Set([...held, ...given])]
 }
 
 function heldLists(row: UserRow): UserLists {

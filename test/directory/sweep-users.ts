@@ -81,3 +81,42 @@ void t.test('tells whether another source that counts has anybody in a group', a
   t.equal(await store.hasGroupFromOthers('intune', 'sales'), true)
   t.equal(await store.hasGroupFromOthers('intune', 'sale'), false)
 })
+
+void t.test('described users: what all records of one sweep say of a user stands, and no more', async (t) => {
+  const { store } = testStore(t, ['http'])
+  const first = store.sweepDescribedUsers('http')
+  await first.add([
+    { user: alice, aliases: ['al'], groups: ['staff'] },
+    { user: alice, aliases: [], groups: ['board'] },
+  ])
+  await first.add([{ user: alice, aliases: [], groups: ['sales', 'staff'] }])
+  t.same(store.userFacts(alice).value.groups, ['board', 'sales', 'staff'])
+  t.equal(store.resolve('al'), alice)
+  await store.sweepDescribedUsers('http').add([{ user: alice, aliases: [], groups: ['staff'] }])
+  t.same(store.userFacts(alice).value.groups, ['staff'])
+  t.equal(store.resolve('al'), undefined)
+})
+
+void t.test('described users: a second reading that finds the same is no change', async (t) => {
+  const { store, changes } = testStore(t, ['http'])
+  const page = [
+    { user: alice, aliases: ['al'], groups: ['staff', 'board'] },
+    { user: alice, aliases: ['al'], groups: ['board', 'staff'] },
+  ]
+  await store.sweepDescribedUsers('http').add(page)
+  changes.length = 0
+  await store.sweepDescribedUsers('http').add(page)
+  t.same(changes, [])
+})
+
+void t.test('described users: who is not listed stays until removed', async (t) => {
+  const { store } = testStore(t, ['http'])
+  const page = [alice, bob].map((user) => ({ user, aliases: [], groups: ['staff'] }))
+  await store.sweepDescribedUsers('http').add(page)
+  const sweep = store.sweepDescribedUsers('http')
+  await sweep.add(page.slice(0, 1))
+  t.same(await sweep.unlisted(10), { known: 2, count: 1, users: [bob] })
+  t.same(store.userFacts(bob).value.groups, ['staff'])
+  sweep.remove(bob)
+  t.equal(store.resolve(bob), undefined)
+})
