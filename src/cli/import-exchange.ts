@@ -5,7 +5,7 @@ import { refuseArguments, UsageError, type CommandContext } from './command.ts'
 import { readExportCsv } from './import/export-csv.ts'
 import { readInput } from './import/files.ts'
 import { exitStatusOf, findingText, type Finding } from './import/finding.ts'
-import { shownText } from './import/literal-pattern.ts'
+import { shownValue } from './import/literal-pattern.ts'
 import { importMobileDevices, mobileDevicesCommand } from './import/mobile-devices.ts'
 
 const expected = {
@@ -44,7 +44,7 @@ export async function importExchange(
       taken += answer.taken
       for (const { index, field, message } of answer.notTaken) {
         const { line = 0, device } = batch[index] ?? {}
-        const whose = `${shownText(device?.deviceId ?? '')} of ${shownText(device?.names.join(', ') ?? '')}`
+        const whose = `${shownValue(device?.deviceId ?? '')} of ${shownValue(device?.names.join(', ') ?? '')}`
         const finding: Finding = {
           kind: 'lost',
           line,

@@ -3,7 +3,7 @@ import { AdminError, type AdminClient } from './admin-client.ts'
 import { readExportCsv } from './import/export-csv.ts'
 import { readInput } from './import/files.ts'
 import { exitStatusOf, findingText, type Finding } from './import/finding.ts'
-import { shownText } from './import/literal-pattern.ts'
+import { shownValue } from './import/literal-pattern.ts'
 import { importMailboxLists, mailboxListsCommand, type ImportedOverride } from './import/mailbox-lists.ts'
 
 const expected = { columns: ['PrimarySmtpAddress'], command: mailboxListsCommand }
@@ -63,7 +63,7 @@ async function setOverride(
 ): Promise<Outcome> {
   const path = `/api/devices/${encodeURIComponent(user)}/${encodeURIComponent(deviceId)}`
   const lost = (message: string): Finding => {
-    return { kind: 'lost', line, field, message: `${deviceId} of ${shownText(user)}: ${message}` }
+    return { kind: 'lost', line, field, message: `${deviceId} of ${shownValue(user)}: ${message}` }
   }
   try {
     const held = await overrideAt(client, path)

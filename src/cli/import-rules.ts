@@ -11,9 +11,6 @@ const expected = {
   command: 'Get-ActiveSyncDeviceAccessRule | Export-Csv rules.csv -NoTypeInformation -Encoding UTF8',
 }
 
-export const importRulesUsage =
-  'policy import-rules FILE [--output FILE] device access rules of Exchange, as deviceRules'
-
 /**
  * Turns Exchange's device access rules, as `Export-Csv` wrote them, into `deviceRules` of the policy file, and names
  * every rule that cannot be one.

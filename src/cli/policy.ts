@@ -3,6 +3,8 @@ import { loadPolicy, loadSettings } from '#config/load.ts'
 import { faultText } from '#config/yaml.ts'
 import { createAdminClient, type AdminClient } from './admin-client.ts'
 import { refuseArguments, UsageError, type Command, type CommandContext } from './command.ts'
+import { importIntune } from './import-intune.ts'
+import { importRules } from './import-rules.ts'
 
 /** Exit status of `policy diff` where somebody would be refused who is let in now. */
 const newlyRefusedStatus = 3
@@ -13,6 +15,8 @@ export const policy: Command = {
     'policy show                             the policy in force, and what is held',
     'policy diff FILE [--since 30d] [--csv]  whom another policy would refuse or let in; exit status 3 if it refuses',
     'policy confirm DIGEST                   let a held change take place, as policy show tells it',
+    'policy import-rules FILE [--output F]   device access rules of Exchange as deviceRules',
+    'policy import-intune FILE... [--output F]  on-premises settings of Intune as conditionalAccess',
   ].join('\n'),
   run: async ([name, ...args], context) => {
     const client = () => createAdminClient(loadSettings(context.configFile).config.value.admin)
@@ -24,8 +28,12 @@ export const policy: Command = {
         return diff(args, context, client)
       case 'confirm':
         return confirm(args, context, client)
+      case 'import-rules':
+        return importRules(args, context)
+      case 'import-intune':
+        return importIntune(args, context)
       default:
-        throw new UsageError('policy takes show, diff or confirm')
+        throw new UsageError('policy takes show, diff, confirm, import-rules or import-intune')
     }
   },
 }

@@ -2,7 +2,8 @@ import { modelName } from '#eas/client/client-rules.ts'
 import { readDeviceOs } from './device-os.ts'
 import type { ExportRow, ExportTable } from './export-csv.ts'
 import type { Finding } from './finding.ts'
-import { patternProblem, shownText } from './literal-pattern.ts'
+import { patternProblem, shownValue } from './literal-pattern.ts'
+import { uniqueName } from './rule-name.ts'
 
 /** An entry of `deviceRules`, as it is written into the policy file. */
 export interface WrittenRule {
@@ -24,8 +25,6 @@ const levels = ['Allow', 'Block', 'Quarantine'] as const
 
 type Characteristic = (typeof characteristics)[number]
 
-const maxNameLength = 80
-
 /** What a row says, checked; or the fault in it. */
 type ReadRow =
   | { readonly match: WrittenRule['match']; readonly rest?: string }
@@ -42,7 +41,7 @@ export function importAccessRules({ rows, findings: unread, isAscii }: ExportTab
     const query = row.value('QueryString')
     const action = wordOf(levels, row.value('AccessLevel'))
     if (action === undefined) {
-      lose('AccessLevel', `expected ${levels.join(', ')}, found ${shownText(row.value('AccessLevel'))}`)
+      lose('AccessLevel', `expected ${levels.join(', ')}, found ${shownValue(row.value('AccessLevel'))}`)
       continue
     }
     const characteristic = wordOf(characteristics, row.value('Characteristic'))
@@ -52,7 +51,7 @@ export function importAccessRules({ rows, findings: unread, isAscii }: ExportTab
     }
     const read = readQuery(characteristic, query, isAscii)
     if ('message' in read) {
-      lose(read.field, `${shownText(query)}: ${read.message}`)
+      lose(read.field, `${shownValue(query)}: ${read.message}`)
       continue
     }
     const rule: WrittenRule = {
@@ -63,10 +62,10 @@ export function importAccessRules({ rows, findings: unread, isAscii }: ExportTab
     }
     names.add(rule.name.toLowerCase())
     if (read.rest !== undefined && read.rest !== '') {
-      const message = `${shownText(query)}: the rule does not look at ${read.rest}, it fits every device of this version`
+      const message = `${shownValue(query)}: the rule does not look at ${read.rest}, it fits every device of this version`
       findings.push({ kind: 'note', line, field: 'QueryString', message })
     }
-    rules.push({ comment: `${characteristic} ${shownText(query)}, line ${line}`, rule, characteristic })
+    rules.push({ comment: `${characteristic} ${shownValue(query)}, line ${line}`, rule, characteristic })
   }
   return { rules, findings: [...findings, ...notesOf(rules)] }
 }
@@ -98,7 +97,7 @@ function readQuery(characteristic: Characteristic, query: string, isAscii: boole
 function characteristicProblem(word: string): string {
   return word.toLowerCase() === 'xmswlheader'
     ? 'easgate does not look at the X-MS-WL header; see whether UserAgent or DeviceType tells these devices'
-    : `expected ${characteristics.join(', ')}, found ${shownText(word)}`
+    : `expected ${characteristics.join(', ')}, found ${shownValue(word)}`
 }
 
 function wordOf<Word extends string>(words: readonly Word[], text: string): Word | undefined {
@@ -108,15 +107,6 @@ function wordOf<Word extends string>(words: readonly Word[], text: string): Word
 /** Exchange's own name, which is `iPhone (DeviceType)`. */
 function nameOf(row: ExportRow, characteristic: Characteristic, query: string): string {
   return row.value('Name').trim() || `${query} (${characteristic})`
-}
-
-function uniqueName(name: string, taken: ReadonlySet<string>): string {
-  let unique = name.slice(0, maxNameLength).trim()
-  for (let number = 2; taken.has(unique.toLowerCase()); number++) {
-    const suffix = ` ${number}`
-    unique = name.slice(0, maxNameLength - suffix.length).trim() + suffix
-  }
-  return unique
 }
 
 function notesOf(rules: readonly { readonly rule: WrittenRule; readonly characteristic: Characteristic }[]) {

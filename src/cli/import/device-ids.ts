@@ -1,5 +1,5 @@
 import { deviceKey, isDeviceId } from '#eas/device-id.ts'
-import { shownText } from './literal-pattern.ts'
+import { shownValue } from './literal-pattern.ts'
 
 /** The device ids of one cell, each once, and what stands there that is none. */
 export interface DeviceIds {
@@ -16,13 +16,13 @@ const typeName = /^(?:Deserialized\.)?(?:System|Microsoft)\.[\w.]+/
  */
 export function readDeviceIds(cell: string): DeviceIds {
   if (typeName.test(cell.trim())) {
-    return { ids: [], problems: [`${shownText(cell)} is the type of the list, its ids were not exported`] }
+    return { ids: [], problems: [`${shownValue(cell)} is the type of the list, its ids were not exported`] }
   }
   const ids = new Map<string, string>()
   const problems: string[] = []
   for (const word of cell.split(/[\s,;|]+/)) {
     if (word === '') continue
-    if (!isDeviceId(word)) problems.push(`${shownText(word)} is no EAS device id`)
+    if (!isDeviceId(word)) problems.push(`${shownValue(word)} is no EAS device id`)
     else if (!ids.has(deviceKey(word))) ids.set(deviceKey(word), word)
   }
   return { ids: [...ids.values()], problems }

@@ -11,6 +11,9 @@ export interface Finding {
   readonly message: string
 }
 
+/** Says something of a field. */
+export type Tell = (kind: Finding['kind'], field: string, message: string) => void
+
 /** `rules.csv:7: QueryString: not carried over: …` */
 export function findingText(file: string, { kind, line, field, message }: Finding): string {
   const prefix = kind === 'lost' ? 'not carried over' : 'note'

@@ -16,8 +16,8 @@ export function patternProblem(text: string): string | undefined {
   return undefined
 }
 
-/** A text of the file as a message names it: in quotes, with what a terminal would obey written out, and not too long. */
-export function shownText(text: string): string {
-  const short = text.length > maxShownLength ? `${text.slice(0, maxShownLength)}…` : text
-  return clientText(JSON.stringify(short)) ?? ''
+/** A value of the file as a message names it: texts in quotes, what a terminal would obey written out, not too long. */
+export function shownValue(value: unknown): string {
+  const json = JSON.stringify(value ?? null)
+  return clientText(json.length > maxShownLength ? `${json.slice(0, maxShownLength)}…` : json) ?? ''
 }

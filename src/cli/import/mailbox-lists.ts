@@ -2,7 +2,7 @@ import { deviceKey } from '#eas/device-id.ts'
 import { readDeviceIds } from './device-ids.ts'
 import type { ExportRow, ExportTable } from './export-csv.ts'
 import type { Finding } from './finding.ts'
-import { shownText } from './literal-pattern.ts'
+import { shownValue } from './literal-pattern.ts'
 
 /** One entry of a mailbox's list, as easgate is told of it. */
 export interface ImportedOverride {
@@ -62,7 +62,7 @@ export function importMailboxLists({ columns, rows, findings: unread }: ExportTa
         const before = overrides.get(pair)
         if (before === undefined) overrides.set(pair, { line, field, user, deviceId, action })
         else if (before.action !== action) {
-          const message = `${deviceId} is in both lists of ${shownText(user)}: it is blocked, as in Exchange`
+          const message = `${deviceId} is in both lists of ${shownValue(user)}: it is blocked, as in Exchange`
           findings.push({ kind: 'note', line, field, message })
         }
       }
@@ -86,7 +86,7 @@ function userOf(row: ExportRow): string {
 function withoutActiveSync(row: ExportRow): readonly Finding[] {
   if (row.value('ActiveSyncEnabled').trim().toLowerCase() !== 'false') return []
   const message =
-    `the mailbox of ${shownText(userOf(row))} has ActiveSync off, which no override of a device can say; ` +
+    `the mailbox of ${shownValue(userOf(row))} has ActiveSync off, which no override of a device can say; ` +
     'leave it off in Exchange, which goes on refusing it'
   return [{ kind: 'lost', line: row.line, field: 'ActiveSyncEnabled', message }]
 }

@@ -4,7 +4,7 @@ import type { Reason } from '#policy/reasons.ts'
 import type { ExportRow, ExportTable } from './export-csv.ts'
 import { createTimeReader } from './export-time.ts'
 import type { Finding } from './finding.ts'
-import { shownText } from './literal-pattern.ts'
+import { shownValue } from './literal-pattern.ts'
 
 /** A device as `POST /api/inventory` takes it. */
 export interface InventoryDevice {
@@ -71,7 +71,7 @@ export function importMobileDevices(table: ExportTable, bounds: TimeBounds): Imp
     if (device === undefined || times === undefined) continue
     devices.push({ line: row.line, device: { ...device, ...times } })
     if (times.firstSeenAt !== undefined) continue
-    const message = `${shownText(device.deviceId)}: there is none; the device counts as first seen when it was last seen`
+    const message = `${shownValue(device.deviceId)}: there is none; the device counts as first seen when it was last seen`
     findings.push({ kind: 'note', line: row.line, field: 'FirstSyncTime', message })
   }
   return { devices, findings: findings.toSorted((one, other) => one.line - other.line) }
@@ -83,15 +83,15 @@ function deviceOf(row: ExportRow, lose: Lose): InventoryDevice | undefined {
   const state = row.value('DeviceAccessState').trim()
   const action = actionOf.get(state.toLowerCase())
   const names = namesOf(row)
-  if (!isDeviceId(deviceId)) return lose('DeviceId', `${shownText(deviceId)} is no EAS device id`)
+  if (!isDeviceId(deviceId)) return lose('DeviceId', `${shownValue(deviceId)} is no EAS device id`)
   if (clientType !== '' && clientType.toUpperCase() !== 'EAS') {
-    return lose('ClientType', `${shownText(deviceId)} comes by ${shownText(clientType)}, not by ActiveSync`)
+    return lose('ClientType', `${shownValue(deviceId)} comes by ${shownValue(clientType)}, not by ActiveSync`)
   }
   if (action === undefined) {
-    return lose('DeviceAccessState', `expected Allowed, Blocked or Quarantined, found ${shownText(state)}`)
+    return lose('DeviceAccessState', `expected Allowed, Blocked or Quarantined, found ${shownValue(state)}`)
   }
   if (names.length === 0) {
-    return lose('PrimarySmtpAddress', `${shownText(deviceId)}: nobody is named whose it is`)
+    return lose('PrimarySmtpAddress', `${shownValue(deviceId)}: nobody is named whose it is`)
   }
   const [deviceType, userAgent, model, os] = (
     ['DeviceType', 'DeviceUserAgent', 'DeviceModel', 'DeviceOS'] as const
@@ -145,16 +145,16 @@ function timesOf(
   const times = new Map<string, number>()
   for (const column of timeColumns) {
     const read = readTime(row.value(column))
-    if ('problem' in read) return lose(column, `${shownText(row.value(column))}: ${read.problem}`)
+    if ('problem' in read) return lose(column, `${shownValue(row.value(column))}: ${read.problem}`)
     if (read.at === undefined) continue
-    if (read.at > latest) return lose(column, `${shownText(row.value(column))}: this is yet to come`)
+    if (read.at > latest) return lose(column, `${shownValue(row.value(column))}: this is yet to come`)
     times.set(column, read.at)
   }
   const first = times.get('FirstSyncTime')
   const column = lastColumns.find((name) => times.has(name))
   const last = column === undefined ? undefined : times.get(column)
   if (column !== undefined && last !== undefined && last < oldest) {
-    const deviceId = shownText(row.value('DeviceId'))
+    const deviceId = shownValue(row.value('DeviceId'))
     const message = `${deviceId} was last seen ${isoTime(last)}, longer ago than store.retention.sightingsDays keeps`
     return lose(column, message)
   }
