@@ -109,10 +109,14 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
     database,
     `SELECT ${deviceColumns} FROM device_facts WHERE user = ? AND device_key = ? ORDER BY device_id, source`,
   )
-  const selectLinked = prepare<LinkedRow>(
+  // two steps, since most devices end with the first
+  const selectLinks = prepare<{ device: number; rank: number }>(
     database,
-    `SELECT ${deviceColumns}, rank FROM device_ids JOIN device_facts ON device_facts.id = device
-     WHERE device_ids.user = ? AND device_ids.key = ? ORDER BY rank, device`,
+    'SELECT device, rank FROM device_ids WHERE user = ? AND key = ? ORDER BY rank, device',
+  )
+  const selectById = prepare<DeviceFactsRow>(
+    database,
+    `SELECT ${deviceColumns} FROM device_facts WHERE id = ?`,
   )
   const selectDevices = prepare<DeviceFactsRow>(
     database,
@@ -145,12 +149,18 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
     return users.size === 1 ? users.values().next().value : undefined
   }
 
+  function linkedRows(user: string, key: string): LinkedRow[] {
+    return selectLinks
+      .all(user, key)
+      .flatMap(({ device, rank }) => selectById.all(device).map((row) => ({ ...row, rank })))
+  }
+
   /** What stands for the device: under its own key, under that without hyphens, or as another id of a record. */
   function recordsOf(user: string, deviceKey: string): Revised<readonly DeviceRecord[]> {
     const linkedKey = linkKey(deviceKey)
     const direct = selectDevice.all(user, deviceKey)
     if (linkedKey !== deviceKey) direct.push(...selectDevice.all(user, linkedKey))
-    const linked = selectLinked.all(user, linkedKey)
+    const linked = linkedRows(user, linkedKey)
     const value = matchRecords(direct.map(deviceRecord), linked.map(linkedRecord), deviceKey)
     return { value, revision: highest([...direct, ...linked]) }
   }
