@@ -191,16 +191,26 @@ export async function freePort(): Promise<number> {
 
 /** Runs a subcommand to its end. */
 export function runEasgate(...args: readonly string[]) {
-  return runEasgateIn({}, ...args)
+  return runProcess({}, '', args)
 }
 
 /** The same, with more in its environment. */
-export async function runEasgateIn(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
+export function runEasgateIn(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  return runProcess(env, '', args)
+}
+
+/** The same, with a text on its standard input. */
+export function runEasgateWithInput(input: string, ...args: readonly string[]) {
+  return runProcess({}, input, args)
+}
+
+async function runProcess(env: Readonly<Record<string, string>>, input: string, args: readonly string[]) {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: root,
     env: { ...environment, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
+  child.stdin.end(input)
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
