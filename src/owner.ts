@@ -18,12 +18,13 @@ import { createLookup } from '#directory/lookup.ts'
 import { openStore, type Store } from '#directory/store.ts'
 import { loginRulesOf } from '#proxy/create-proxy.ts'
 import { splitAddress } from '#proxy/edge/listener.ts'
-import { createFileSource } from '#sources/file.ts'
 import { createLog, type Logger } from '#telemetry/log.ts'
 import { aggregateMetrics, createMetrics, type Metrics } from '#telemetry/metrics.ts'
+import { createSources } from './create-sources.ts'
 import { startSimulators, withSimulators } from './embedded-simulators.ts'
 import { createLookUps } from './look-ups.ts'
 import { createPublisher } from './publisher.ts'
+import { createQuarantineKeeper } from './quarantine-keeper.ts'
 import { createReports } from './reports.ts'
 import { refuseUnsafeRuntime } from './runtime.ts'
 import { createWorkers, workerCount } from './workers.ts'
@@ -77,9 +78,20 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     const metricsToken = readToken(config.admin, 'metricsTokenFile')
 
     const reports = createReports({ store, metrics, log })
+    const quarantine = createQuarantineKeeper({
+      config: config.quarantine,
+      log,
+      onChange: (current) => workers.setQuarantine(current),
+    })
+    const count = workerCount(config.workers)
     const workers = createWorkers({
-      count: workerCount(config.workers),
-      settings: () => ({ config, policy: handed(policies.current()) }),
+      count,
+      settings: () => ({
+        config,
+        policy: handed(policies.current()),
+        quarantine: quarantine.current(),
+        workers: count,
+      }),
       log,
       onReport: reports.add,
       onLookUp: (user, deviceId) => lookUps.lookUp(user, deviceId),
@@ -119,10 +131,13 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     started.defer(() => workers.stop())
     const proxyPort = await workers.start()
 
-    const reloadPolicy = () => void policies.reload()
-    process.on('SIGHUP', reloadPolicy)
+    const reload = () => {
+      void policies.reload()
+      void quarantine.reload()
+    }
+    process.on('SIGHUP', reload)
     started.defer(() => {
-      process.off('SIGHUP', reloadPolicy)
+      process.off('SIGHUP', reload)
     })
 
     const loginRules = loginRulesOf(config.identity)
@@ -158,7 +173,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
         .catch((error: unknown) => log.error({ err: error }, 'pruning failed'))
     }, pruneIntervalMs)
     started.defer(() => clearInterval(pruning))
-    log.info({ proxyPort, adminPort, workers: workerCount(config.workers) }, 'easgate serves')
+    log.info({ proxyPort, adminPort, workers: count }, 'easgate serves')
     return { proxyPort, adminPort, simulators, stop: () => started.disposeAsync() }
   } catch (error) {
     await started.disposeAsync()
@@ -174,28 +189,6 @@ function handed({ value, digest, revision }: CurrentPolicy) {
 /** What decides. */
 function compiledOf({ compiled, digest, revision }: CurrentPolicy) {
   return { value: compiled, digest, revision }
-}
-
-interface SourcesDeps {
-  readonly config: Config
-  readonly store: Store
-  readonly metrics: Pick<Metrics, 'sourceSync'>
-  readonly log: Pick<Logger, 'warn'>
-}
-
-function createSources({ config, store, metrics, log }: SourcesDeps): FactsSource[] {
-  const names = sourceNames(config)
-  return config.sources.map((source, index) => {
-    const name = names[index] ?? source.kind
-    return createFileSource({
-      name,
-      path: source.path,
-      store,
-      now: Date.now,
-      onRead: (outcome) => metrics.sourceSync.inc({ source: name, outcome }),
-      onFault: (fault) => log.warn({ source: name, file: source.path, ...fault }, 'a record is not taken'),
-    })
-  })
 }
 
 /** What is counted in the store rather than as it happens. */
