@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
-import { loadSettings } from '#config/load.ts'
+import { loadPolicy, loadSettings } from '#config/load.ts'
 import { configSchema, type Config } from '#config/schema.ts'
 import { readFactsCsv } from '#directory/csv.ts'
 import { factsFields, type FactsRecord } from '#directory/record.ts'
@@ -92,7 +92,27 @@ void t.test('the demo devices show every column, in order', async (t) => {
 
 const textsExample = 'quarantine-texts.yaml'
 
-for (const example of readdirSync('config/examples').filter((name) => name !== textsExample)) {
+const examples = readdirSync('config/examples').filter((name) => name !== textsExample)
+const isPolicy = (name: string): boolean => name.startsWith('policy-')
+
+for (const example of examples.filter(isPolicy)) {
+  void t.test(`config/examples/${example} is a policy without a fault or a warning`, async (t) => {
+    t.strictSame(loadPolicy(join('config/examples', example), {}).warnings, [])
+  })
+}
+
+void t.test('the policy of the first week refuses nobody and judges everybody', async (t) => {
+  const { value } = loadPolicy('config/examples/policy-first-week.yaml', {})
+  const policy = compilePolicy(value)
+  for (const service of ['onPremises', 'online'] as const) {
+    const request = { ...usualRequest, service }
+    const { device: _usual, ...unknown } = usualFacts
+    t.match(decide(request, unknown, policy, 0), { action: 'quarantine', mode: 'report-only' })
+    t.match(decide(request, usualFacts, policy, 0), { action: 'allow', reason: 'compliant' })
+  }
+})
+
+for (const example of examples.filter((name) => !isPolicy(name))) {
   void t.test(`config/examples/${example} loads with the files it names`, async (t) => {
     const file = join('config/examples', example)
     const { config } = loadSettings(file, secretsOf(t, readFileSync(file, 'utf8')))
