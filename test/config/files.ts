@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
-import { loadPolicy, loadSettings } from '#config/load.ts'
+import { checkPolicy, loadPolicy, loadSettings } from '#config/load.ts'
 import { configSchema, type Config } from '#config/schema.ts'
 import { readFactsCsv } from '#directory/csv.ts'
 import { factsFields, type FactsRecord } from '#directory/record.ts'
@@ -110,6 +110,11 @@ void t.test('the policy of the first week refuses nobody and judges everybody', 
     t.match(decide(request, unknown, policy, 0), { action: 'quarantine', mode: 'report-only' })
     t.match(decide(request, usualFacts, policy, 0), { action: 'allow', reason: 'compliant' })
   }
+})
+
+void t.test('the policy in the README is one', async (t) => {
+  const [, text = ''] = /```yaml\n(conditionalAccess:[^`]*)```/.exec(readFileSync('README.md', 'utf8')) ?? []
+  t.equal(checkPolicy(text, 'README.md', {}).value.deviceRules[0]?.name, 'no old Android')
 })
 
 for (const example of examples.filter((name) => !isPolicy(name))) {
