@@ -30,6 +30,7 @@ const tables = [
   'source_parts',
   'kept_policy',
   'store_secret',
+  'enrollment_codes',
   'outbox',
 ] as const
 

@@ -92,6 +92,7 @@ const salvages: readonly Salvage[] = [
       'noncompliant_since',
       'known_client',
       'imported_at',
+      'pair_id',
       'revision',
     ],
     valid: (row) =>

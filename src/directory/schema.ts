@@ -192,6 +192,17 @@ export const migrations: readonly string[] = [
     UPDATE sightings SET revision = max(revision, OLD.revision) + 1 WHERE user = OLD.user;
   END;
   `,
+  `
+  ALTER TABLE sightings ADD COLUMN pair_id TEXT;
+  CREATE UNIQUE INDEX sightings_pair_id ON sightings (pair_id) WHERE pair_id IS NOT NULL;
+
+  CREATE TABLE enrollment_codes (
+    id INTEGER PRIMARY KEY,
+    pair_id TEXT NOT NULL UNIQUE,
+    digest TEXT NOT NULL UNIQUE,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  `,
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

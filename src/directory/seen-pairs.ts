@@ -21,6 +21,8 @@ export interface SeenPairReader {
    * window may be empty, and nothing stays open between two: the caller can pause there.
    */
   seenWindows(since: number): Generator<readonly SeenPair[]>
+  /** The pair that `pairId` gives this name to, where it was seen. */
+  seenPair(id: string): SeenPair | undefined
 }
 
 interface SeenRow {
@@ -44,6 +46,10 @@ export function createSeenPairReader(database: DatabaseSync): SeenPairReader {
     `SELECT user, device_key, device_id, action, reason, seen, last_at, allowed_at FROM sightings
      WHERE (user, device_key) > (?, ?) ORDER BY user, device_key LIMIT ${windowRows}`,
   )
+  const selectPair = prepare<SeenRow>(
+    database,
+    `SELECT user, device_key, device_id, action, reason, seen, last_at, allowed_at FROM sightings WHERE pair_id = ?`,
+  )
   return {
     *seenWindows(since) {
       let last: Pick<SeenRow, 'user' | 'device_key'> | undefined = { user: '', device_key: '' }
@@ -52,6 +58,11 @@ export function createSeenPairReader(database: DatabaseSync): SeenPairReader {
         yield rows.filter((row) => row.last_at >= since).map(seenPair)
         last = rows.at(-1)
       }
+    },
+
+    seenPair(id) {
+      const row = selectPair.get(id)
+      return row === undefined ? undefined : seenPair(row)
     },
   }
 }

@@ -6,6 +6,7 @@ import type { Change } from './changes.ts'
 import { backupStore, checkStore, type StoreCheck } from './check.ts'
 import { createCommitter } from './commit.ts'
 import { openForReading, openForWriting, prepare } from './database.ts'
+import { createEnrollmentCodeStore, type EnrollmentCodeStore } from './enrollment-codes.ts'
 import { DirectoryError, storeError } from './errors.ts'
 import {
   createKeptPolicyReader,
@@ -75,6 +76,7 @@ export interface Store
     AuditWriter,
     OverrideWriter,
     KeptPolicyWriter,
+    EnrollmentCodeStore,
     DeviceSweeps,
     UserSweeps,
     SourcePartsWriter {
@@ -260,6 +262,7 @@ function createOwner(
     ...reader,
     ...createAuditWriter(database, committer),
     ...createKeptPolicyWriter(database, committer),
+    ...createEnrollmentCodeStore(database, committer, now),
     ...createDeviceSweeps(database, committer, { rows, recordSync, now }),
     ...createUserSweeps(database, committer, rows, sourceOrder),
     ...createSourcePartsWriter(database, committer, announce, now),

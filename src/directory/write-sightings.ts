@@ -9,6 +9,7 @@ import {
 } from './client-change.ts'
 import type { Committer, Transaction } from './commit.ts'
 import { prepare } from './database.ts'
+import { pairId } from './pair-id.ts'
 import { createPairRoom } from './pair-room.ts'
 import type { Sighting } from './sightings.ts'
 
@@ -46,6 +47,7 @@ interface SightingRow {
   readonly provision_asked_at: number | null
   readonly noncompliant_since: number | null
   readonly known_client: string | null
+  readonly pair_id: string | null
 }
 
 /**
@@ -60,15 +62,15 @@ export function createSightingsWriter(
   const select = prepare<SightingRow>(database, 'SELECT * FROM sightings WHERE user = ? AND device_key = ?')
   const upsert = database.prepare(
     `INSERT INTO sightings (user, device_key, device_id, action, reason, platform, seen, information,
-       first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, known_client, revision)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, known_client, pair_id, revision)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (user, device_key) DO UPDATE SET device_id = excluded.device_id, action = excluded.action,
        reason = excluded.reason, platform = excluded.platform, seen = excluded.seen,
        information = coalesce(excluded.information, information), last_at = excluded.last_at,
        allowed_at = coalesce(excluded.allowed_at, allowed_at),
        provision_asked_at = coalesce(excluded.provision_asked_at, provision_asked_at),
        noncompliant_since = excluded.noncompliant_since, known_client = excluded.known_client,
-       revision = max(excluded.revision, revision)`,
+       pair_id = excluded.pair_id, revision = max(excluded.revision, revision)`,
   )
 
   const makeRoom = createPairRoom(database)
@@ -106,6 +108,7 @@ export function createSightingsWriter(
       sighting.provisionAsked === true ? at : null,
       noncompliantSince,
       JSON.stringify(known),
+      pairId(user, deviceKey),
       revision,
     )
     if (isHistory) transaction.changed({ kind: 'device', revision, user, deviceKey })
@@ -151,6 +154,7 @@ function knownClientOf(row: SightingRow | undefined): KnownClient | undefined {
 function isQuiet(row: SightingRow, sighting: Sighting, seen: string): boolean {
   return (
     sighting.at - row.last_at < quietMs &&
+    row.pair_id !== null &&
     row.device_id === sighting.deviceId &&
     row.action === sighting.action &&
     row.reason === sighting.reason &&
