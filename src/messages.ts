@@ -2,7 +2,7 @@ import type { Change } from '#directory/changes.ts'
 import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import type { Config } from '#config/schema.ts'
-import type { PolicyInForce } from '#proxy/create-proxy.ts'
+import type { PolicyInForce, QuarantineInForce } from '#proxy/create-proxy.ts'
 import type { MetricsSnapshot } from '#telemetry/metrics.ts'
 import type { HourlyCount } from '#directory/audit.ts'
 import type { TraceReport } from '#directory/traces.ts'
@@ -11,6 +11,9 @@ import type { TraceReport } from '#directory/traces.ts'
 export interface WorkerSettings {
   readonly config: Config
   readonly policy: PolicyInForce
+  readonly quarantine: QuarantineInForce
+  /** How many there are. */
+  readonly workers: number
 }
 
 /** Owner to worker. What has an `id` is answered with it; a worker that does not is replaced. */
@@ -18,6 +21,7 @@ export type OwnerMessage =
   | { readonly type: 'start'; readonly settings: WorkerSettings }
   | { readonly type: 'changes'; readonly id: number; readonly changes: readonly Change[] }
   | { readonly type: 'policy'; readonly id: number; readonly policy: PolicyInForce }
+  | { readonly type: 'quarantine'; readonly id: number; readonly quarantine: QuarantineInForce }
   | { readonly type: 'metrics'; readonly id: number }
   | { readonly type: 'looked-up'; readonly id: number; readonly outcome: LookUpOutcome }
   /** Answered when nothing is served any more and the last report is sent; then the worker ends. */

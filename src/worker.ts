@@ -38,7 +38,7 @@ export function runWorker(): void {
     send({ type: 'report', report: { sightings: pairs, counts: counted, traces: traced.traces } })
   }
 
-  const start = async ({ config, policy }: WorkerSettings, log: Logger) => {
+  const start = async ({ config, policy, quarantine, workers }: WorkerSettings, log: Logger) => {
     const store = openStoreReader(config.store.path, { sourceOrder: sourceNames(config) })
     lookup = createLookup({ store, max: config.limits.cachedDevices })
     proxy = createProxy({
@@ -48,6 +48,9 @@ export function runWorker(): void {
       metrics,
       log,
       lookUpNow: lookUps.lookUpNow,
+      quarantine,
+      signingKey: store.signingKey('quarantine mailbox'),
+      workers,
       tracing: { batch: traces, provenance: (user, deviceKey) => store.provenance(user, deviceKey) },
       onOutcome: (outcome, sighting) => {
         counts.add(outcome)
@@ -82,6 +85,10 @@ export function runWorker(): void {
         return
       case 'policy':
         proxy?.setPolicy(message.policy)
+        send({ type: 'ack', id: message.id })
+        return
+      case 'quarantine':
+        proxy?.setQuarantine(message.quarantine)
         send({ type: 'ack', id: message.id })
         return
       case 'looked-up':

@@ -6,7 +6,7 @@ import type { Change } from '#directory/changes.ts'
 import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { MetricsSnapshot } from '#telemetry/metrics.ts'
-import type { PolicyInForce } from '#proxy/create-proxy.ts'
+import type { PolicyInForce, QuarantineInForce } from '#proxy/create-proxy.ts'
 import type { OwnerMessage, Report, WorkerMessage, WorkerSettings } from './messages.ts'
 
 /**
@@ -39,6 +39,7 @@ export interface Workers {
   /** Resolves when every worker decides by the changes. A worker that does not answer is replaced, and then does. */
   readonly publish: (changes: readonly Change[]) => Promise<void>
   readonly setPolicy: (policy: PolicyInForce) => Promise<void>
+  readonly setQuarantine: (quarantine: QuarantineInForce) => Promise<void>
   readonly metrics: () => Promise<readonly MetricsSnapshot[]>
   /** True while every worker listens. */
   readonly ready: () => boolean
@@ -157,6 +158,7 @@ export function createWorkers({ count, settings, log, onReport, onLookUp }: Work
     },
     publish: (changes) => askAll((id) => ({ type: 'changes', id, changes })),
     setPolicy: (policy) => askAll((id) => ({ type: 'policy', id, policy })),
+    setQuarantine: (quarantine) => askAll((id) => ({ type: 'quarantine', id, quarantine })),
     metrics: async () => {
       const answers = await Promise.all(
         [...listening].map((worker) => ask(worker, (id) => ({ type: 'metrics', id }))),

@@ -1,7 +1,6 @@
-import type { DeviceInformation } from '#eas/device-information.ts'
 import { isEnforcedRefusal } from '#policy/decide.ts'
 import { isRefusal } from '#policy/reasons.ts'
-import type { ActResult, Exchange, Judged } from './exchange.ts'
+import type { Acted, ActResult, Exchange, Judged } from './exchange.ts'
 import { forwardCommand, type ForwardDeps } from './forward-command.ts'
 import { answerUnproved, provisionMayPass, relayChallenges, sendRefused, type RefuseDeps } from './refuse.ts'
 import { sendNotFound, sendRedirect } from './respond.ts'
@@ -19,9 +18,6 @@ export interface ActDeps {
   /** Where a browser on the EAS path is sent; undefined where no page is configured. */
   readonly enrollmentUrl: string | undefined
 }
-
-/** What became of a request, and as what it was judged in the end where it was judged again meanwhile. */
-export type Acted = ActResult & { readonly information?: DeviceInformation; readonly judged?: Judged }
 
 /** The fifth step: does what the decision says. Report-only is the one branch that does not. */
 export async function act(
@@ -54,7 +50,7 @@ export async function act(
   if (unproved !== undefined) return unproved
   const looked = await deps.refuse.secondLook(judged, judgeAgain)
   const result = isEnforcedRefusal(looked.decision)
-    ? sendRefused(deps.refuse, exchange, looked)
+    ? await sendRefused(deps.refuse, exchange, looked, judgeAgain)
     : await letThrough(deps, exchange, looked, judgeAgain)
   return { judged: looked, ...result }
 }

@@ -42,13 +42,33 @@ export async function takeBody(
   return { kind: 'whole', bytes }
 }
 
-function readWhole(req: IncomingMessage): Promise<Buffer> {
+/**
+ * Reads a body to its end, for a request that goes nowhere.
+ * @throws {EasError} EAS_BODY_TOO_LARGE, before anything is read where its length is declared; EAS_BODY_TRUNCATED
+ */
+export async function readBody(
+  req: IncomingMessage,
+  { contentLength = 0, chunked }: RequestHeaders,
+  maxBytes: number,
+): Promise<Buffer> {
+  if (contentLength > maxBytes) throw tooLarge(maxBytes)
+  return chunked || contentLength > 0 ? readWhole(req, maxBytes) : noBytes
+}
+
+function readWhole(req: IncomingMessage, maxBytes = Infinity): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
-    req.on('data', (chunk: Buffer) => chunks.push(chunk))
-    req.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    let received = 0
     const truncated = () =>
       reject(new EasError('EAS_BODY_TRUNCATED', 'the client stopped in the middle of its body'))
+    // a client that left while something else was awaited is told by no event any more
+    if (req.destroyed) return truncated()
+    req.on('data', (chunk: Buffer) => {
+      received += chunk.length
+      if (received > maxBytes) reject(tooLarge(maxBytes))
+      else chunks.push(chunk)
+    })
+    req.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     req.once('error', truncated)
     req.once('close', () => {
       if (!req.complete) truncated()

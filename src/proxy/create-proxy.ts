@@ -9,6 +9,7 @@ import { createEnrollment } from '#enrollment/page.ts'
 import { compilePolicy } from '#policy/compile.ts'
 import type { PolicyVersion } from '#policy/explanation.ts'
 import type { Policy } from '#policy/schema.ts'
+import type { NoticeTexts } from '#quarantine/notice-texts.ts'
 import { logOutcome, type Logger } from '#telemetry/log.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
@@ -19,6 +20,7 @@ import { createAddressBook } from './edge/client-address.ts'
 import { createEnrollRoute } from './enroll.ts'
 import { createListener } from './edge/listener.ts'
 import type { CurrentPolicy } from './exchange.ts'
+import { createMailbox } from './mailbox.ts'
 import { createParked } from './parked.ts'
 import { createPassthrough } from './passthrough/passthrough.ts'
 import { createPipeline } from './pipeline.ts'
@@ -33,6 +35,11 @@ export interface PolicyInForce extends PolicyVersion {
   readonly value: Policy
 }
 
+/** What may change of the quarantine mailbox while it is served. */
+export interface QuarantineInForce {
+  readonly texts: NoticeTexts
+}
+
 export interface ProxyOptions {
   readonly config: Config
   readonly policy: PolicyInForce
@@ -41,6 +48,11 @@ export interface ProxyOptions {
   readonly log: Logger
   readonly lookUpNow: LookUpNow
   readonly tracing: Tracing
+  readonly quarantine: QuarantineInForce
+  /** Of the store, for the quarantine mailbox: 32 bytes. */
+  readonly signingKey: Uint8Array
+  /** How many workers there are, this one included: they share what the whole node may do in a second. */
+  readonly workers: number
   /** Every finished request, beside log and metrics. */
   readonly onOutcome?: (outcome: Outcome, sighting: Sighting | undefined) => void
   /** Milliseconds since the epoch. */
@@ -55,6 +67,8 @@ export interface Proxy {
   /** From this call on, the next decision sees the changes; what is open is re-decided. */
   readonly apply: (changes: readonly Change[]) => void
   readonly setPolicy: (policy: PolicyInForce) => void
+  /** What waits in quarantine is told of it. */
+  readonly setQuarantine: (quarantine: QuarantineInForce) => void
   readonly close: () => Promise<void>
 }
 
@@ -63,6 +77,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   const { config, lookup, metrics, log } = options
   const now = options.now ?? Date.now
   let policy = inForce(options.policy)
+  let { quarantine } = options
   metrics.policyRevision.set(policy.revision)
 
   const upstreams = createUpstreams({
@@ -72,7 +87,12 @@ export function createProxy(options: ProxyOptions): Proxy {
     log,
   })
   const addresses = createAddressBook(config.listen.trustedProxies)
-  const parked = createParked(metrics, now)
+  const parked = createParked({
+    metrics,
+    maxWaiting: config.quarantine.maxParked,
+    releasePerSecond: config.quarantine.releasePerSecond / options.workers,
+    now,
+  })
   const authenticator = createAuthenticator(upstreams, config.limits)
   const backendOf = createBackendRouter(upstreams.backends, config.routing)
   const secure = config.listen.tls !== undefined
@@ -104,11 +124,19 @@ export function createProxy(options: ProxyOptions): Proxy {
     policy: () => policy,
     addresses,
     act: {
-      forward: { upstreams, parked, addresses, limits: config.limits, publicUrl, secure },
+      forward: { upstreams, parked, authenticator, addresses, limits: config.limits, publicUrl, secure },
       refuse: {
         authenticator,
         provisionAsks: createProvisionAsks(now),
         secondLook: createSecondLook(options.lookUpNow),
+        mailbox: createMailbox({
+          parked,
+          signingKey: options.signingKey,
+          texts: () => quarantine.texts,
+          // one page for everybody
+          linkFor: () => config.enrollment.publicUrl ?? `${publicUrl()}/easgate/enroll/`,
+          now,
+        }),
       },
       autodiscover: createAutodiscover({ upstreams, addresses, publicUrl, secure, limits: config.limits }),
       enroll: createEnrollRoute(createEnrollment({ url: config.enrollment.url })),
@@ -143,6 +171,10 @@ export function createProxy(options: ProxyOptions): Proxy {
       policy = inForce(next)
       metrics.policyRevision.set(next.revision)
       parked.apply([{ kind: 'policy', revision: next.revision }])
+    },
+    setQuarantine: (next) => {
+      quarantine = next
+      parked.apply([{ kind: 'policy', revision: policy.revision }])
     },
     close: async () => {
       parked.close()

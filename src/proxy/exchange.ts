@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientIdentity } from '#eas/client/identify-client.ts'
+import type { DeviceInformation } from '#eas/device-information.ts'
 import type { Identity } from '#eas/identify.ts'
 import type { EasRequest } from '#eas/parse.ts'
 import type { KnownFacts } from '#directory/lookup.ts'
@@ -55,6 +56,7 @@ export interface ActResult {
   readonly action?: Action
   readonly reason?: Reason
   readonly reportOnly?: boolean
+  /** The server that answered; absent where the answer is ours. */
   readonly server?: string
   readonly upstreamMs?: number
   /** The credentials were proved, by a proof or by an answer other than 401: only then is this a sighting. T-56 */
@@ -62,6 +64,9 @@ export interface ActResult {
   /** The pair was asked to provision, so that a wipe can reach it. */
   readonly provisionAsked?: boolean
 }
+
+/** What became of a request, and as what it was judged in the end where it was judged again meanwhile. */
+export type Acted = ActResult & { readonly information?: DeviceInformation; readonly judged?: Judged }
 
 // unique over processes by the prefix, within one by the counter
 const prefix = randomBytes(4).toString('hex')

@@ -2,19 +2,22 @@ import { readDeviceInformation, type DeviceInformation } from '#eas/device-infor
 import { EasError } from '#eas/errors.ts'
 import { heartbeatSeconds } from '#eas/heartbeat.ts'
 import { easPath } from '#eas/route.ts'
-import type { Decision } from '#policy/decide.ts'
+import { isEnforcedRefusal, type Decision } from '#policy/decide.ts'
+import type { Authenticator } from './authenticate.ts'
 import { takeBody, type BodyLimits, type ForwardBody } from './body.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
 import { forward, type Forwarding, type ForwardRequest, type ForwardResult } from './forward.ts'
 import { forwardedHeaders, type PublicSide } from './forwarded-headers.ts'
 import type { OpenRequest, Parked } from './parked.ts'
 import { sendMoved, sendRevocation, sendUnavailable } from './respond.ts'
+import { answerResync, resyncOf } from './resync.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /** What the allow path needs; one value for the life of a worker. */
 export interface ForwardDeps extends PublicSide {
   readonly upstreams: Upstreams
   readonly parked: Parked
+  readonly authenticator: Authenticator
   readonly limits: BodyLimits & { readonly upstreamSeconds: number; readonly requestSeconds: number }
 }
 
@@ -40,17 +43,22 @@ export async function forwardCommand(
   let forwarding: Forwarding | undefined
   // what a body that is still being read asks for is not known
   let hangs = false
+  const revoke = (decision: Decision) => {
+    revoked = decision
+    forwarding?.abandon()
+    if (res.headersSent) res.destroy()
+    else sendRevocation(res, judged.request, decision.action, hangs)
+    revocation.resolve(undefined)
+  }
   const open: OpenRequest | undefined = decideAgain && {
     user: judged.user,
     deviceKey: judged.identity.deviceKey,
     validUntil: judged.decision.validUntil,
-    decideAgain,
-    end: (decision) => {
-      revoked = decision
-      forwarding?.abandon()
-      if (res.headersSent) res.destroy()
-      else sendRevocation(res, judged.request, decision.action, hangs)
-      revocation.resolve(undefined)
+    judge: () => {
+      const decision = decideAgain()
+      return isEnforcedRefusal(decision)
+        ? { kind: 'revoked', end: () => revoke(decision) }
+        : { kind: 'stays', validUntil: decision.validUntil }
     },
   }
   if (open !== undefined) deps.parked.enter(open)
@@ -62,6 +70,12 @@ export async function forwardCommand(
     // nobody reads on behind an answer: a body that is awaited then would never end
     const body = await Promise.race([bodyOf(deps, exchange, judged, look), revocation.promise])
     if (body !== undefined && revoked === undefined) {
+      const resync = resyncOf(judged, body)
+      if (resync !== undefined) {
+        // nothing of it is mail: a change has nothing to end
+        if (open !== undefined) deps.parked.leave(open)
+        return await answerResync(deps.authenticator, exchange, judged, resync)
+      }
       const request = upstreamRequest(deps, exchange, judged, body)
       hangs = request.parks && body.kind === 'whole'
       forwarding = forward(deps.upstreams, request, res)

@@ -97,7 +97,8 @@ export function sightingOf(
   if (request.kind !== 'command' || result.proved !== true || identity.deviceKey === undefined)
     return undefined
   if (user === '' || request.deviceId === undefined) return undefined
-  const forwarded = outcome.action === 'allow' || outcome.reportOnly
+  // what we answered ourselves was no mail, whoever it was for
+  const forwarded = result.server !== undefined && (outcome.action === 'allow' || outcome.reportOnly)
   return {
     user,
     deviceId: request.deviceId,

@@ -1,89 +1,208 @@
 import type { Change } from '#directory/changes.ts'
-import { isEnforcedRefusal, type Decision } from '#policy/decide.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
+import { createReleasePace } from './release-pace.ts'
 
-/** A request that was allowed and has not been answered to its end. */
+/** What is to become of an open request, by the facts and the policy of now. `end` is called at most once. */
+export type Fate =
+  /** Nothing, until time alone could change that, ms since the epoch. */
+  | { readonly kind: 'stays'; readonly validUntil: number }
+  /** It was on its way to Exchange, and would be refused now. */
+  | { readonly kind: 'revoked'; readonly end: () => void }
+  /** It waits in quarantine, and there is something else to tell. */
+  | { readonly kind: 'answered'; readonly end: () => void }
+  /** It waits in quarantine, and its device is let in. Its turn comes by and by: a full sync follows. */
+  | { readonly kind: 'released'; readonly end: () => void }
+
+/** A request that has not been answered to its end: on its way to Exchange, or one of ours that waits. */
 export interface OpenRequest {
   readonly user: string
   readonly deviceKey: string | undefined
-  /** When time alone could turn the decision, ms since the epoch. */
+  /** When time alone could change what it was judged by, ms since the epoch. */
   readonly validUntil: number
   /** Looks up and decides once more. */
-  readonly decideAgain: () => Decision
-  /** Ends it, now that it would be refused. Called at most once. */
-  readonly end: (decision: Decision) => void
+  readonly judge: () => Fate
+  /** Of a request that we answer; the others end as Exchange ends them. */
+  readonly wait?: Wait
+}
+
+/** How a request of ours waits. */
+export interface Wait {
+  /** A later request of this name takes the place of an earlier one, whose phone has given it up. */
+  readonly name: string
+  readonly seconds: number
+  /** Ends it: the time is over, its place is taken, or the worker stops. Called at most once. */
+  readonly over: () => void
 }
 
 /** Every open answer, so that a change of facts or policy reaches what is already under way. T-53 */
 export interface Parked {
-  /** In the tick of the decision, before any upstream byte. */
-  readonly enter: (request: OpenRequest) => void
+  /**
+   * In the tick of the decision, before any upstream byte. A request that waits is judged again at once: its body came
+   * after its decision.
+   * @returns false where it cannot wait, as too many do
+   */
+  readonly enter: (request: OpenRequest) => boolean
   readonly leave: (request: OpenRequest) => void
-  /** Re-decides what the changes concern. */
+  /** Judges again what the changes concern. */
   readonly apply: (changes: readonly Change[]) => void
   readonly size: () => number
+  /** Ends what waits; what is on its way to Exchange ends with its connection. */
   readonly close: () => void
 }
 
-/** Longest stretch of re-deciding that holds the thread. */
+export interface ParkedOptions {
+  readonly metrics: Pick<Metrics, 'parkedRequests' | 'revocations' | 'revocationSeconds' | 'releases'>
+  /** Requests that may wait at one time. */
+  readonly maxWaiting: number
+  /** Requests that are released in a second, as soon as there are several. */
+  readonly releasePerSecond: number
+  /** The clock of decisions, ms since the epoch. */
+  readonly now: () => number
+  /** Monotonic, for what is measured; ms. */
+  readonly performanceNow?: () => number
+  /** From 0 to 1. */
+  readonly random?: () => number
+}
+
+/** Longest stretch of judging that holds the thread. */
 const sliceMs = 5
+const tickMs = 100
+/** Ticks between two looks at what is over by the clock. */
+const ticksToLook = 10
 
-/** `performanceNow` measures slices, `now` is the clock of decisions; both in milliseconds. */
-export function createParked(
-  metrics: Pick<Metrics, 'parkedRequests' | 'revocations' | 'revocationSeconds'>,
-  now: () => number,
-  performanceNow: () => number = () => performance.now(),
-): Parked {
-  /** With the time until which the last answer holds. */
-  const open = new Map<OpenRequest, number>()
+interface Entry {
+  readonly request: OpenRequest
+  /** Until when the last judgement holds, ms since the epoch. */
+  validUntil: number
+  /** Monotonic; Infinity for what does not wait. */
+  readonly overAt: number
+  /** It has its turn to be released. */
+  releasing: boolean
+}
 
-  const judge = (request: OpenRequest, since: number) => {
-    const decision = request.decideAgain()
-    if (!isEnforcedRefusal(decision)) {
-      open.set(request, decision.validUntil)
-      return
-    }
+export function createParked(options: ParkedOptions): Parked {
+  const { metrics, maxWaiting, releasePerSecond, now, random } = options
+  const performanceNow = options.performanceNow ?? (() => performance.now())
+  const open = new Map<OpenRequest, Entry>()
+  /** By their names, those that wait. */
+  const waiting = new Map<string, Entry>()
+  const pace = createReleasePace<Entry>({ perSecond: releasePerSecond, ...(random && { random }) })
+
+  const isOpen = (entry: Entry) => open.get(entry.request) === entry
+
+  const remove = ({ request }: Entry) => {
     open.delete(request)
+    if (request.wait !== undefined && waiting.get(request.wait.name)?.request === request) {
+      waiting.delete(request.wait.name)
+    }
     metrics.parkedRequests.set(open.size)
-    metrics.revocations.inc()
-    metrics.revocationSeconds.observe((performanceNow() - since) / 1000)
-    request.end(decision)
   }
 
-  const judgeInSlices = (requests: readonly OpenRequest[], since: number) => {
+  const finish = (entry: Entry) => {
+    remove(entry)
+    entry.request.wait?.over()
+  }
+
+  /** @param since when that became known by which it is judged, of the monotonic clock */
+  const judge = (entry: Entry, since: number, isItsTurn = false) => {
+    const fate = entry.request.judge()
+    switch (fate.kind) {
+      case 'stays':
+        entry.validUntil = fate.validUntil
+        return
+      case 'released':
+        if (!isItsTurn) {
+          // it is judged again when its turn has come
+          entry.validUntil = Infinity
+          if (!entry.releasing) pace.add(entry, performanceNow())
+          entry.releasing = true
+          return
+        }
+        metrics.releases.inc()
+        break
+      case 'revoked':
+        metrics.revocations.inc()
+        metrics.revocationSeconds.observe((performanceNow() - since) / 1000)
+        break
+      case 'answered':
+    }
+    remove(entry)
+    fate.end()
+  }
+
+  const inSlices = (entries: readonly Entry[], look: (entry: Entry) => void) => {
     const sliceEnd = performanceNow() + sliceMs
-    for (const [index, request] of requests.entries()) {
+    for (const [index, entry] of entries.entries()) {
       if (performanceNow() > sliceEnd) {
-        setImmediate(judgeInSlices, requests.slice(index), since)
+        setImmediate(inSlices, entries.slice(index), look)
         return
       }
-      if (open.has(request)) judge(request, since)
+      if (isOpen(entry)) look(entry)
     }
   }
 
-  // one timer for all: a grace period or an override that ends is noticed within a second
-  const timer = setInterval(() => {
+  const releaseDue = () => {
+    const since = performanceNow()
+    inSlices(pace.take(since), (entry) => {
+      entry.releasing = false
+      judge(entry, since, true)
+    })
+  }
+
+  /** A grace period or an override that ends, and a heartbeat, are noticed within a second. */
+  const lookAtClocks = () => {
     const time = now()
-    const due: OpenRequest[] = []
-    for (const [request, validUntil] of open) if (validUntil <= time) due.push(request)
-    if (due.length > 0) judgeInSlices(due, performanceNow())
-  }, 1000).unref()
+    const since = performanceNow()
+    const over: Entry[] = []
+    const due: Entry[] = []
+    for (const entry of open.values()) {
+      if (entry.overAt <= since) over.push(entry)
+      else if (entry.validUntil <= time) due.push(entry)
+    }
+    inSlices(over, finish)
+    inSlices(due, (entry) => judge(entry, since))
+  }
+
+  // one timer for all
+  let ticks = 0
+  const timer = setInterval(() => {
+    releaseDue()
+    ticks = (ticks + 1) % ticksToLook
+    if (ticks === 0) lookAtClocks()
+  }, tickMs).unref()
 
   return {
     enter: (request) => {
-      open.set(request, request.validUntil)
+      const { wait, validUntil } = request
+      const earlier = wait && waiting.get(wait.name)
+      if (earlier !== undefined) finish(earlier)
+      if (wait !== undefined && waiting.size >= maxWaiting) return false
+      const since = performanceNow()
+      const overAt = wait === undefined ? Infinity : since + wait.seconds * 1000
+      const entry: Entry = { request, validUntil, overAt, releasing: false }
+      open.set(request, entry)
       metrics.parkedRequests.set(open.size)
+      if (wait !== undefined) {
+        waiting.set(wait.name, entry)
+        judge(entry, since)
+      }
+      return true
     },
     leave: (request) => {
-      if (open.delete(request)) metrics.parkedRequests.set(open.size)
+      const entry = open.get(request)
+      if (entry !== undefined) remove(entry)
     },
     apply: (changes) => {
       const concerned = concernedBy(changes)
-      const requests = [...open.keys()].filter(concerned)
-      if (requests.length > 0) judgeInSlices(requests, performanceNow())
+      const entries = [...open.values()].filter(({ request }) => concerned(request))
+      const since = performanceNow()
+      inSlices(entries, (entry) => judge(entry, since))
     },
     size: () => open.size,
-    close: () => clearInterval(timer),
+    close: () => {
+      clearInterval(timer)
+      for (const entry of waiting.values()) finish(entry)
+    },
   }
 }
 

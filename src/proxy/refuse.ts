@@ -2,8 +2,9 @@ import { LRUCache } from 'lru-cache'
 import type { Decision } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
 import type { Authenticator, ProofRequest } from './authenticate.ts'
-import type { ActResult, Exchange, Judged } from './exchange.ts'
-import type { SecondLook } from './second-look.ts'
+import type { Acted, ActResult, Exchange, Judged } from './exchange.ts'
+import { hasMailbox, type Mailbox } from './mailbox.ts'
+import type { JudgeAgain, SecondLook } from './second-look.ts'
 import { bodyStatus, sendBodyStatus, sendChallenges, sendRefusal, sendUnavailable } from './respond.ts'
 
 /** How often a refused pair that holds real mail is asked to provision, so that a wipe ordered in Exchange reaches it. */
@@ -14,6 +15,7 @@ export interface RefuseDeps {
   readonly authenticator: Authenticator
   readonly provisionAsks: ProvisionAsks
   readonly secondLook: SecondLook
+  readonly mailbox: Mailbox
 }
 
 /** Which pairs were asked to provision. The store learns of it a second later, and from other workers. */
@@ -45,7 +47,7 @@ export function createProvisionAsks(now: () => number): ProvisionAsks {
  * @returns what was answered where they are not proved; undefined where they are, and nothing is answered yet
  */
 export async function answerUnproved(
-  deps: RefuseDeps,
+  deps: Pick<RefuseDeps, 'authenticator'>,
   { res }: Exchange,
   judged: Judged,
 ): Promise<ActResult | undefined> {
@@ -65,12 +67,19 @@ export async function answerUnproved(
 }
 
 /** The refusal itself, to who has proved to be the user. */
-export function sendRefused(deps: RefuseDeps, { res }: Exchange, judged: Judged): ActResult {
+export async function sendRefused(
+  deps: RefuseDeps,
+  exchange: Exchange,
+  judged: Judged,
+  judgeAgain: JudgeAgain,
+): Promise<Acted> {
   const { request, decision } = judged
+  const { res } = exchange
   if (deps.provisionAsks.takeTurn(judged)) {
     const status = sendBodyStatus(res, request, bodyStatus.deviceNotProvisioned)
     return { status, proved: true, provisionAsked: true }
   }
+  if (request.kind === 'command' && hasMailbox(decision)) return deps.mailbox(exchange, judged, judgeAgain)
   return { status: sendRefusal(res, request, decision.action), proved: true }
 }
 

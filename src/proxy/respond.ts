@@ -5,6 +5,7 @@ import type { EasError, EasErrorCode } from '#eas/errors.ts'
 import { hasBodyStatus } from '#eas/versions.ts'
 import { element } from '#eas/wbxml/element.ts'
 import { encodeWbxml } from '#eas/wbxml/encode.ts'
+import type { Answer } from '#quarantine/answer.ts'
 
 /** The one place that chooses HTTP statuses for answers of our own. */
 
@@ -150,6 +151,11 @@ function sendText(
 
 function sendEmpty(res: ServerResponse, status: number, headers: readonly string[] = []): number {
   return send(res, status, headers, noBytes)
+}
+
+/** An answer of the quarantine mailbox. */
+export function sendAnswer(res: ServerResponse, { status, headers, body }: Answer): number {
+  return send(res, status, headers, body)
 }
 
 /** A whole answer, with its headers as name, value, ...; the routes beside EAS send theirs by it too. */

@@ -27,6 +27,7 @@ export interface Metrics {
   readonly parkedRequests: Gauge
   readonly revocations: Counter
   readonly revocationSeconds: Histogram
+  readonly releases: Counter
   readonly policyRevision: Gauge
   readonly policyReloads: Counter<'outcome'>
   readonly changesHeld: Gauge<'kind'>
@@ -150,6 +151,11 @@ export function createMetrics({ lookups }: CountedElsewhere = noCounts): Metrics
       name: 'easgate_revocation_duration_seconds',
       help: 'Time from the change known here to the end of the open request.',
       buckets: durationBuckets,
+      registers,
+    }),
+    releases: new Counter({
+      name: 'easgate_releases_total',
+      help: 'Requests that waited in quarantine and were answered because their device was let in.',
       registers,
     }),
     policyRevision: new Gauge({

@@ -18,12 +18,16 @@ void t.test(
     for (const version of ['12.1', '14.0', '14.1', '16.1']) {
       for (const form of ['plain', 'base64'] as const) {
         for (const { user, deviceId, action, reason } of demo) {
-          const phone = new Phone({ url: node.proxyUrl, user, deviceId, version, form })
+          const deviceType = deviceId.startsWith('android') ? 'Android' : 'iPhone'
+          const phone = new Phone({ url: node.proxyUrl, user, deviceId, deviceType, version, form })
           const name = `${user} ${version} ${form}`
           if (action === 'allow') {
             await phone.provision()
             const reply = await phone.send('FolderSync', folderSync)
             t.equal(textAt(reply.root, 'FolderHierarchy:Status'), '1', `${name} gets folders`)
+          } else if (action === 'quarantine') {
+            const reply = await phone.send('FolderSync', folderSync)
+            t.equal(inboxOf(reply.root), 'easgate-inbox', `${name} gets a mailbox of ours`)
           } else {
             phone.policyKey = 0
             const reply = await phone.send('FolderSync', folderSync)
@@ -39,7 +43,7 @@ void t.test(
           t.match(line, { action, reason, deviceId, backend: 'simulator' }, `${name} has a log line`)
           const explained = await node.admin(
             'GET',
-            `/api/explain?user=${user}&deviceId=${deviceId}&deviceType=iPhone`,
+            `/api/explain?user=${user}&deviceId=${deviceId}&deviceType=${deviceType}`,
           )
           t.match(
             explained.json(),

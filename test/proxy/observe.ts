@@ -82,11 +82,13 @@ function allowed(judged: Judged, result: ActResult): boolean | undefined {
 
 void t.test('only a whole success of Exchange counts as mail', async (t) => {
   const refused = { ...judgedAs().decision, action: 'block', reason: 'noncompliant' } as const
-  t.equal(allowed(judgedAs(), proved), true)
-  t.equal(allowed(judgedAs(), { ...proved, status: 503 }), false)
+  const answered = { ...proved, server: 'mail1:443' }
+  t.equal(allowed(judgedAs(), answered), true)
+  t.equal(allowed(judgedAs(), proved), false, 'ours, that leads it from the quarantine mailbox to Exchange')
+  t.equal(allowed(judgedAs(), { ...answered, status: 503 }), false)
   t.equal(allowed(judgedAs({ decision: refused }), proved), false, 'our own 200 is a refusal')
-  t.equal(allowed(judgedAs({ decision: refused }), { ...proved, reportOnly: true }), true)
-  const cut = { ...proved, action: 'unavailable', reason: 'upstream-unavailable' } as const
+  t.equal(allowed(judgedAs({ decision: refused }), { ...answered, reportOnly: true }), true)
+  const cut = { ...answered, action: 'unavailable', reason: 'upstream-unavailable' } as const
   t.equal(allowed(judgedAs(), cut), false)
 })
 

@@ -2,13 +2,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { commandNames } from '#eas/commands.ts'
+import { decodeWbxml } from '#eas/wbxml/decode.ts'
 import type { FactsRecord } from '#directory/record.ts'
 import type { Sighting } from '#directory/sightings.ts'
-import { basic, command, requestBytes, send, type Sent } from '../support/eas-request.ts'
+import { basic, command, requestBytes, send, wbxml, type Sent } from '../support/eas-request.ts'
 import { sighting } from '../support/directory-store.ts'
 import { wireClient, type WireAnswer } from '../support/http-answer.ts'
 import { largeLength, writeLarge } from '../support/large-body.ts'
 import { recordingUpstream, usualReply, type Reply } from '../support/recording-upstream.ts'
+import { folderSyncRequest, textAt } from '../support/simulated-phone.ts'
 import { testProxy, type TestProxySettings } from '../support/test-proxy.ts'
 
 const alice = { user: 'alice@example.com', enrolled: true, registered: true } as const
@@ -149,15 +151,14 @@ void t.test('a corrected password passes at once', async (t) => {
   )
 })
 
-void t.test(
-  'an unknown device of a known user is quarantined, in the bytes of a block for now',
-  async (t) => {
-    const { proxy } = await enforcing(t)
-    const answer = await send(t, proxy, { query: command('FolderSync', 'UNKNOWN'), headers: version('14.1') })
-    t.strictSame(brief(answer), [200, folderSync129])
-    t.match(await proxy.outcome(0), { action: 'quarantine', reason: 'not-enrolled', status: 200 })
-  },
-)
+void t.test('an unknown device of a known user gets the quarantine mailbox', async (t) => {
+  const { proxy, forwarded } = await enforcing(t)
+  const folderSync = { query: command('FolderSync', 'UNKNOWN'), headers: version('14.1') }
+  const { body } = await send(t, proxy, { ...folderSync, body: wbxml(folderSyncRequest('0')) })
+  t.equal(textAt(decodeWbxml(body), 'FolderHierarchy:Status'), '1')
+  t.match(await proxy.outcome(0), { action: 'quarantine', reason: 'not-enrolled', status: 200 })
+  t.strictSame(forwarded(), [])
+})
 
 void t.test('the id of another user is refused (T-14)', async (t) => {
   const { proxy, forwarded } = await enforcing(t)
@@ -269,10 +270,11 @@ void t.test('nobody is let in by a backend that asks no credential', async (t) =
 
 void t.test('Provision of a pair that never had mail is answered by us', async (t) => {
   const { proxy, forwarded } = await enforcing(t)
-  for (const deviceId of ['BLOCKED', 'UNKNOWN']) {
-    const answer = await send(t, proxy, { query: command('Provision', deviceId), headers: version('14.1') })
-    t.strictSame(brief(answer), [200, bodies['Provision']?.['129']])
-  }
+  const ask = (deviceId: string) =>
+    send(t, proxy, { query: command('Provision', deviceId), headers: version('14.1') })
+  t.strictSame(brief(await ask('BLOCKED')), [200, bodies['Provision']?.['129']])
+  const quarantined = await ask('UNKNOWN')
+  t.equal(textAt(decodeWbxml(quarantined.body), 'Provision:Status'), '2', 'as a mailbox would')
   t.strictSame(forwarded(), [])
 })
 
@@ -346,7 +348,7 @@ void t.test('a refused pair that holds mail is asked to provision once, then at 
   now += 1
   t.strictSame(await ask(), [200, folderSync142])
   t.strictSame(await ask([], 'OLD'), [449, ''], 'below 14.0 by HTTP')
-  t.strictSame(await ask([], 'OLD'), [403, ''])
+  t.not((await ask([], 'OLD'))[0], 449, 'and then its quarantine begins')
   t.strictSame(
     proxy.sightings.map((seen) => seen?.provisionAsked),
     [true, false, false, true, true, false],
@@ -367,7 +369,6 @@ void t.test('a pair to be wiped is asked, one that never had mail is not', async
     brief(await send(t, proxy, { query: command('FolderSync', deviceId), headers: version('14.1') }))
   t.strictSame(await ask('WIPED'), [200, folderSync142])
   t.strictSame(await ask('BLOCKED'), [200, folderSync129])
-  t.strictSame(await ask('UNKNOWN'), [200, folderSync129])
 })
 
 void t.test('who cannot log in takes no turn', async (t) => {

@@ -43,6 +43,10 @@ process.on('message', (message: OwnerMessage) => {
       send({ type: 'report', report: reportOf(message.policy.revision) })
       send({ type: 'ack', id: message.id })
       return
+    case 'quarantine':
+      send({ type: 'report', report: reportOf(message.quarantine.texts.subject.length) })
+      send({ type: 'ack', id: message.id })
+      return
     case 'looked-up':
       return
     case 'metrics':

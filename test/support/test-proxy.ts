@@ -9,6 +9,7 @@ import type { Store } from '#directory/store.ts'
 import type { TracedRequest } from '#directory/traces.ts'
 import { policySchema, type Policy } from '#policy/schema.ts'
 import { createProxy, type Proxy } from '#proxy/create-proxy.ts'
+import { loadNoticeTexts } from '#quarantine/notice-texts.ts'
 import { createMetrics, type Metrics } from '#telemetry/metrics.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import { testStore } from './directory-store.ts'
@@ -49,6 +50,7 @@ export interface TestProxySettings {
   readonly listen?: Readonly<Record<string, unknown>>
   readonly limits?: Readonly<Record<string, unknown>>
   readonly passthrough?: readonly string[]
+  readonly quarantine?: Readonly<Record<string, unknown>>
   readonly enrollment?: Readonly<Record<string, unknown>>
   /** Default: nobody is judged, so that all goes through that may. */
   readonly policy?: unknown
@@ -77,6 +79,7 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
     },
     identity: { defaultDomain: 'example.com', domains: { EXAMPLE: 'example.com' } },
     routing: { default: 'main', rules: settings.rules ?? [], passthrough: settings.passthrough ?? [] },
+    quarantine: settings.quarantine,
     enrollment: settings.enrollment,
   })
   const policy: Policy = policySchema.parse(settings.policy ?? judgeNobody)
@@ -99,6 +102,9 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
     metrics,
     log,
     lookUpNow: async (user, deviceId) => (await settings.lookUpNow?.(store, user, deviceId)) ?? 'none',
+    quarantine: { texts: loadNoticeTexts('en') },
+    signingKey: Buffer.alloc(32, 7),
+    workers: 1,
     tracing: {
       batch: { add: settings.onTrace ?? ((request) => traces.push(request)) },
       provenance: (user, deviceKey) => store.provenance(user, deviceKey),
