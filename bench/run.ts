@@ -4,12 +4,13 @@ import { platform, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { hotPath } from './hot-path.ts'
+import { decideBench } from './micro/decide.ts'
 import type { Bench, BenchContext, Effort, Section } from './support/bench.ts'
 import { environment } from './support/environment.ts'
 import { reportOf } from './support/report.ts'
 
 /** One question each, asked in this order. */
-const benches: readonly Bench[] = [hotPath]
+const benches: readonly Bench[] = [hotPath, decideBench]
 
 const packages = ['undici', 'http-proxy', 'autocannon']
 const resultsFile = join(import.meta.dirname, 'RESULTS.md')

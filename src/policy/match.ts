@@ -2,7 +2,7 @@ import { compareVersions, type Version } from '#eas/client/os-version.ts'
 import type { Platform } from '#eas/client/platform.ts'
 import type { Situation } from './criterion.ts'
 import type { DeviceRule } from './schema.ts'
-import type { VersionRange } from './schema/device-match.ts'
+import type { VersionBound } from './schema/device-match.ts'
 
 /** What device rules look at, made once a decision. Texts are in lower case; an empty one is not known. */
 export interface Subject {
@@ -36,7 +36,9 @@ export type Pattern = readonly string[]
 /** What a rule asks, in one shape for all rules, so that asking many of them stays fast. */
 export interface CompiledMatch {
   readonly platforms: readonly Platform[] | undefined
-  readonly range: VersionRange | undefined
+  readonly asksVersion: boolean
+  readonly min: VersionBound | undefined
+  readonly max: VersionBound | undefined
   readonly unknownVersionFits: boolean
   readonly deviceType: readonly Pattern[] | undefined
   readonly model: readonly Pattern[] | undefined
@@ -48,7 +50,9 @@ export function compileMatch(match: DeviceRule['match'], unknownVersionFits: boo
   const { os, osVersion, deviceType, model, userAgent, client } = match
   return {
     platforms: osVersion?.os === undefined ? os : [osVersion.os],
-    range: osVersion,
+    asksVersion: osVersion !== undefined,
+    min: osVersion?.min,
+    max: osVersion?.max,
     unknownVersionFits,
     deviceType: deviceType && compilePatterns(deviceType),
     model: model && compilePatterns(model),
@@ -59,10 +63,10 @@ export function compileMatch(match: DeviceRule['match'], unknownVersionFits: boo
 
 /** Whether a device fits everything that a rule asks. A text that is not known fits no pattern. */
 export function fits(match: CompiledMatch, subject: Subject): boolean {
-  const { platforms, range, unknownVersionFits, deviceType, model, userAgent, client } = match
+  const { platforms, deviceType, model, userAgent, client } = match
   return (
     (platforms === undefined || platforms.includes(subject.platform)) &&
-    (range === undefined || isInRange(subject.version, range, unknownVersionFits)) &&
+    (!match.asksVersion || isInRange(subject.version, match)) &&
     (deviceType === undefined || fitsOne(subject.deviceType, deviceType)) &&
     (model === undefined || fitsOne(subject.model, model)) &&
     (userAgent === undefined || fitsOne(subject.userAgent, userAgent)) &&
@@ -70,8 +74,8 @@ export function fits(match: CompiledMatch, subject: Subject): boolean {
   )
 }
 
-function isInRange(version: Version | undefined, { min, max }: VersionRange, unknownFits: boolean): boolean {
-  if (version === undefined) return unknownFits
+function isInRange(version: Version | undefined, { min, max, unknownVersionFits }: CompiledMatch): boolean {
+  if (version === undefined) return unknownVersionFits
   if (min !== undefined) {
     const order = compareVersions(version, min.version)
     if (order < 0 || (order === 0 && !min.inclusive)) return false
