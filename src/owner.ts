@@ -6,6 +6,7 @@ import { createHeldChanges } from '#admin/held-changes.ts'
 import { createPolicyKeeper, type CurrentPolicy } from '#admin/policy-keeper.ts'
 import { createPolicyRoutes } from '#admin/policy-routes.ts'
 import { createAdminServer } from '#admin/server.ts'
+import { createSourceGuard } from '#admin/source-guard.ts'
 import { readToken } from '#admin/token.ts'
 import { createEvaluator } from '#admin/what-if/evaluate.ts'
 import { createSeenJudges } from '#admin/what-if/judge-seen.ts'
@@ -121,6 +122,13 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     const stopSources = new AbortController()
     started.defer(() => stopSources.abort())
     const sources = createSources({ config, store, metrics, log })
+    const readAgain = async (name: string) => {
+      await sources.find((source) => source.name === name)?.readAgain?.()
+      await publisher.settled()
+    }
+    store.guardSets(
+      createSourceGuard({ store, judges, held, policy: policies.current, readAgain, now: Date.now }),
+    )
     const lookUps = createLookUps({ sources, enforced: publisher.settled, log })
     const firstReads = Promise.all(sources.map((source) => source.start(stopSources.signal)))
     // a first start would begin with 503s, a restart knows what it knew; a large file goes on being read beside it all

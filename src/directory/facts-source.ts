@@ -36,5 +36,7 @@ export interface FactsSource {
    * read completely. To be called before `start`, and again when they change. Absent: groups come with the users.
    */
   setGroups?(names: readonly string[]): void
+  /** Reads at once, whether or not anything seems changed; settles when that is done. Absent: at its next time. */
+  readAgain?(): Promise<void>
   status(): SourceStatus
 }

@@ -23,6 +23,7 @@ import { apiSource, createFactsReader, type FactsReader } from './read-facts.ts'
 import { createTraceReader, type TraceReader } from './read-traces.ts'
 import type { FactsRecord } from './record.ts'
 import { createSeenPairReader, type SeenPairReader } from './seen-pairs.ts'
+import { isAdmitted, type SetGuard } from './set-guard.ts'
 import type { Sighting } from './sightings.ts'
 import { createSigningKeyReader, ensureSecret, type SigningKeyReader } from './signing-keys.ts'
 import {
@@ -86,8 +87,13 @@ export interface Store
    * ones.
    */
   upsert(source: string, records: Iterable<FactsRecord>, mode?: UpsertMode): Promise<readonly Change[]>
-  /** Takes the full set of one source; sets of one source are taken one after the other. */
-  replace(source: string, records: Iterable<FactsRecord>, set: SourceSet): Promise<ReplacedSet>
+  /**
+   * Takes the full set of one source; sets of one source are taken one after the other. Where the guard says no, all
+   * stays as it is.
+   */
+  replace(source: string, records: readonly FactsRecord[], set: SourceSet): Promise<ReplacedSet>
+  /** Sets who is asked before a full set is written; nobody by default, and nobody while the store holds no facts. */
+  guardSets(guard: SetGuard): void
   /**
    * Removes the device in every spelling, of one source or of all. `user` may be any name of the user, who stays with
    * names and groups.
@@ -124,6 +130,8 @@ export interface ReplacedSet {
   readonly records: number
   readonly changed: number
   readonly removed: number
+  /** True where the guard said no: then it did nothing. */
+  readonly held: boolean
 }
 
 export interface ReaderOptions {
@@ -232,6 +240,8 @@ function createOwner(
     database,
     `SELECT 1 FROM users WHERE source = :source UNION ALL SELECT 1 FROM device_facts WHERE source = :source LIMIT 1`,
   ) as unknown as { get(named: { source: string }): unknown }
+  const selectAnything = prepare(database, 'SELECT 1 FROM users UNION ALL SELECT 1 FROM device_facts LIMIT 1')
+  let guard: SetGuard | undefined
   /** The last full set per source: the next one waits for it. */
   const replacing = new Map<string, Promise<unknown>>()
 
@@ -245,17 +255,26 @@ function createOwner(
 
   async function replaceNow(
     source: string,
-    records: Iterable<FactsRecord>,
+    records: readonly FactsRecord[],
     set: SourceSet,
   ): Promise<ReplacedSet> {
     const at = now()
     const faults = set.faults ?? 0
     const complete = set.complete && faults === 0
     const since = set.since ?? committer.revision
+    if (guard !== undefined && selectAnything.get() !== undefined) {
+      const target = { path, sourceOrder, at }
+      if (!(await isAdmitted(guard, target, source, records, { complete, since }))) {
+        const error = 'the last set would refuse too many devices and waits for an operator'
+        recordSync(source, { outcome: 'held', at, confirms: false, faults, error })
+        return { records: 0, changed: 0, removed: 0, held: true }
+      }
+    }
     const replaced = await facts.replace(source, records, { complete, since })
     const outcome = complete ? 'complete' : 'partial'
     recordSync(source, { outcome, at, confirms: complete, records: replaced.records, faults })
-    return { records: replaced.records, changed: replaced.changes.length, removed: replaced.removed }
+    const { changes, removed } = replaced
+    return { records: replaced.records, changed: changes.length, removed, held: false }
   }
 
   return {
@@ -277,6 +296,10 @@ function createOwner(
       })()
       replacing.set(source, run)
       return run
+    },
+
+    guardSets(asked) {
+      guard = asked
     },
 
     remove: (user, deviceId, source) => {

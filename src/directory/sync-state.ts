@@ -2,8 +2,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Committer, Transaction } from './commit.ts'
 import { prepare } from './database.ts'
 
-/** How the last attempt to read a source ended. */
-export type SyncOutcome = 'complete' | 'partial' | 'failed'
+/** How the last attempt to read a source ended. `held`: what was read would refuse too many, and was not taken. */
+export type SyncOutcome = 'complete' | 'partial' | 'failed' | 'held'
 
 /** What is known of one source. Times are ms since the epoch. */
 export interface SyncState {

@@ -215,7 +215,7 @@ export function listOf(text: string | null | undefined): readonly string[] {
 }
 
 /** What `other_keys` holds: the keys of the other ids; that of the id itself where it is found by no other way. */
-function keysText(deviceId: string, otherIds: readonly string[]): string | null {
+export function keysText(deviceId: string, otherIds: readonly string[]): string | null {
   const own = linkKey(deviceId)
   const isOwnHidden = own !== deviceKey(deviceId)
   const others = otherIds.map(linkKey).filter((key) => key !== '' && key !== own)

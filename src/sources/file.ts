@@ -41,6 +41,9 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
   /** The file as it was when it was last taken, and as the last look saw it. */
   let taken: string | undefined
   let lastSeen: string | undefined
+  /** Those who wait for a read that begins after they asked, and how to wake the source. */
+  let asked: (() => void)[] = []
+  let wakeUp: (() => void) | undefined
 
   function fail(error: string): void {
     onRead('failed')
@@ -72,7 +75,16 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
       fail(`${path} is empty; the records of before are kept`)
     } else {
       const complete = faults.length === 0
-      await store.replace(name, records, { complete, faults: faults.length })
+      const { held } = await store.replace(name, records, { complete, faults: faults.length })
+      if (held) {
+        status = {
+          ...status,
+          faults: faults.length,
+          error: `${path} would refuse too many devices and is held`,
+        }
+        onRead('held')
+        return true
+      }
       const completeAt = complete ? now() : status.lastCompleteAt
       status = {
         records: records.length,
@@ -100,9 +112,13 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
       isDueSoon = true
       if (!isLooking) wake(settleMs)
     }
+    wakeUp = wakeSoon
     const run = async (): Promise<void> => {
       isLooking = true
       isDueSoon = false
+      const waiting = asked
+      asked = []
+      if (waiting.length > 0) taken = undefined
       let isSettled = true
       try {
         isSettled = await look(signal)
@@ -111,19 +127,32 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
         if (!signal.aborted) fail(error instanceof Error ? error.message : String(error))
       }
       isLooking = false
-      if (isSettled) first.resolve()
+      if (isSettled || signal.aborted) {
+        first.resolve()
+        for (const done of waiting) done()
+      } else asked = [...waiting, ...asked]
       if (!signal.aborted) wake(isSettled && !isDueSoon ? pollMs : settleMs)
     }
     signal.addEventListener('abort', () => {
       cancel?.()
       first.resolve()
+      wakeUp = undefined
+      for (const done of asked) done()
     })
     watchFolder(dirname(path), signal, wakeSoon)
     await run()
     await first.promise
   }
 
-  return { name, start, status: () => status }
+  async function readAgain(): Promise<void> {
+    if (wakeUp === undefined) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    asked.push(resolve)
+    wakeUp()
+    return promise
+  }
+
+  return { name, start, readAgain, status: () => status }
 }
 
 /** What must stay the same between two looks. A replaced file has another inode, a rewritten one another time. */

@@ -173,6 +173,7 @@ void t.test('replace', async (t) => {
       records: 1,
       changed: 3,
       removed: 2,
+      held: false,
     })
     t.match(changes, [
       { kind: 'user', user: alice },
@@ -220,6 +221,7 @@ void t.test('replace', async (t) => {
       records: 300,
       changed: 0,
       removed: 0,
+      held: false,
     })
     t.same([store.currentRevision(), changes], [revision, []])
     t.equal(store.deviceFacts('user7@example.com', 'appl7')?.value.origin.asOf, clock.now)

@@ -28,6 +28,8 @@ const names = [
   'easgate_revocation_duration_seconds',
   'easgate_malformed_requests_total',
   'easgate_policy_revision',
+  'easgate_policy_reload_total',
+  'easgate_changes_held',
   'process_cpu_seconds_total',
 ]
 
@@ -42,7 +44,19 @@ const words: Readonly<Record<string, ReadonlySet<string>>> = {
   code: new Set(easErrorCodes),
   backend: new Set(['simulator', 'none']),
   source: new Set(['file']),
-  outcome: new Set(['hit', 'miss', 'complete', 'partial', 'failed']),
+  outcome: new Set([
+    'hit',
+    'miss',
+    'complete',
+    'partial',
+    'failed',
+    'held',
+    'loaded',
+    'unchanged',
+    'faulty',
+    'confirmed',
+  ]),
+  kind: new Set(['policy', 'source']),
 }
 /** Bounds of histograms, and the servers of the config. */
 const numeric = new Set(['le', 'server'])

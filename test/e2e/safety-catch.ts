@@ -97,3 +97,39 @@ void t.test('a policy that refuses too many waits for an operator, over a restar
   t.strictSame(await heldBy(third), [], 'what is in force by now is known')
   t.equal(await status(third), blocked)
 })
+
+void t.test('a file of facts that refuses too many waits too; what is pushed does not', async (t) => {
+  const configFile = writeConfig(t, { facts })
+  const factsFile = join(dirname(configFile), 'devices.csv')
+  const node = await startNode(t, configFile)
+  await useAll(node)
+  const harsh = facts.replaceAll(',compliant,', ',noncompliant,')
+  writeFileSync(factsFile, harsh)
+  t.match(await node.logLine(({ msg }) => String(msg).startsWith('a change would refuse too many')), {
+    level: 'error',
+    kind: 'source',
+    name: 'file',
+    newlyRefused: phones.length,
+  })
+  t.equal(await status(node), good)
+  t.ok(await metric(node, 'easgate_changes_held{kind="source"} 1'))
+  t.ok(await metric(node, 'easgate_source_sync_total{source="file",outcome="held"} 1'))
+  t.equal((await node.admin('GET', '/readyz')).status, 200)
+
+  const one = { user: 'alice@example.com', deviceId: phones[1], complianceState: 'noncompliant' }
+  t.equal((await node.admin('POST', '/api/facts', one)).status, 200)
+  t.equal(await status(node, phones[1]), provision, 'a push is never held')
+  await node.admin('DELETE', `/api/facts/alice@example.com/${phones[1]}`)
+
+  writeFileSync(factsFile, facts)
+  await node.logLine(({ msg }) => msg === 'a held change is gone')
+  t.strictSame(await heldBy(node), [])
+
+  writeFileSync(factsFile, `${harsh}eve@example.com,,,,,,,,\n`)
+  while ((await heldBy(node)).length === 0);
+  const [held] = await heldBy(node)
+  const confirmed = await node.admin('POST', '/api/policy/confirm', { digest: held?.digest })
+  t.strictSame(confirmed.json(), { kind: 'source', name: 'file', digest: held?.digest })
+  t.equal(await status(node), provision, 'in force on the workers when the answer comes')
+  t.ok(await metric(node, 'easgate_changes_held{kind="source"} 0'))
+})

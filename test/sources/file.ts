@@ -294,3 +294,77 @@ void t.test('an aborted source settles and stops', async (t) => {
   await Promise.all([started, aborted])
   t.same(source.status(), { records: 0, faults: 0 })
 })
+
+void t.test('a set that is held leaves the facts as they were, and is not read again unasked', async (t) => {
+  const { start, tick, file, source, reads, stateOf, store } = watchedFile(t, header + row('alice'))
+  await start()
+  const admitted = { next: false }
+  store.guardSets(async () => admitted.next)
+  writeFileSync(file, header + row('alice', 'noncompliant'))
+  await tick()
+  await tick()
+  t.equal(stateOf('alice'), 'compliant')
+  t.match(source.status(), {
+    records: 1,
+    lastCompleteAt: 1_000_000,
+    error: /would refuse too many devices and is held/,
+  })
+  await tick()
+  await tick()
+  t.strictSame(reads, ['complete', 'held'])
+
+  admitted.next = true
+  const done = source.readAgain?.()
+  await tick()
+  await done
+  t.equal(stateOf('alice'), 'noncompliant')
+  t.equal(source.status().error, undefined)
+  t.strictSame(reads, ['complete', 'held', 'complete'])
+})
+
+void t.test('who asks for another read waits for one that began after that', async (t) => {
+  const { start, tick, file, source, stateOf, store, reads } = watchedFile(t, header + row('alice'))
+  await start()
+  const guard = { entered: Promise.withResolvers<void>(), leave: Promise.withResolvers<void>() }
+  let admits = false
+  store.guardSets(async () => {
+    const answer = admits
+    guard.entered.resolve()
+    await guard.leave.promise
+    return answer
+  })
+  writeFileSync(file, header + row('alice', 'noncompliant'))
+  await tick()
+  const look = tick()
+  await guard.entered.promise
+  admits = true
+  let isDone = false
+  const done = source.readAgain?.().then(() => {
+    isDone = true
+  })
+  guard.leave.resolve()
+  await look
+  t.strictSame([isDone, stateOf('alice')], [false, 'compliant'], 'the read that was under way is held')
+  await tick()
+  await done
+  t.equal(stateOf('alice'), 'noncompliant')
+  t.strictSame(reads, ['complete', 'held', 'complete'])
+})
+
+void t.test('nobody waits for a source that has ended, or whose file is gone', async (t) => {
+  const { start, tick, file, source, reads } = watchedFile(t, header + row('alice'))
+  await source.readAgain?.()
+  await start()
+  rmSync(file)
+  const done = source.readAgain?.()
+  await tick()
+  await done
+  t.strictSame(reads, ['complete', 'failed'])
+
+  const other = watchedFile(t, header + row('alice'))
+  const abort = new AbortController()
+  const started = other.source.start(abort.signal)
+  const asked = other.source.readAgain?.()
+  abort.abort()
+  await Promise.all([started, asked])
+})

@@ -23,6 +23,8 @@ const fixedNames = {
   easgate_revocation_duration_seconds: ['histogram'],
   easgate_malformed_requests_total: ['counter', 'code'],
   easgate_policy_revision: ['gauge'],
+  easgate_policy_reload_total: ['counter', 'outcome'],
+  easgate_changes_held: ['gauge', 'kind'],
 } as const
 
 async function scrape(...processes: readonly Metrics[]) {
@@ -60,6 +62,8 @@ void t.test('every metric has the labels of design.md and no other', async (t) =
   metrics.upstreamHealthy.set({ backend: 'simulator', server: 'mail:443' }, 1)
   metrics.factsAgeSeconds.set({ source: 'file' }, 1)
   metrics.sourceSync.inc({ source: 'file', outcome: 'complete' })
+  metrics.policyReloads.inc({ outcome: 'loaded' })
+  metrics.changesHeld.set({ kind: 'policy' }, 1)
   const families = await scrape(metrics)
   for (const [name, [, ...labels]] of Object.entries(fixedNames)) {
     const samples = families.get(name)?.samples ?? []
