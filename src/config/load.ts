@@ -1,10 +1,17 @@
-import { readFileSync } from 'node:fs'
 import { groupsOf, lintPolicy, type NamedGroup as GroupPlace } from '#policy/lint.ts'
 import { policySchema, type Policy } from '#policy/schema.ts'
 import { crossFaults } from './cross-check.ts'
 import { digestOf } from './digest.ts'
 import { configSchema, type Config } from './schema.ts'
-import { ConfigError, checkSchema, readYaml, withFaults, type ConfigFault, type YamlFile } from './yaml.ts'
+import {
+  ConfigError,
+  checkSchema,
+  readText,
+  readYaml,
+  withFaults,
+  type ConfigFault,
+  type YamlFile,
+} from './yaml.ts'
 
 export { isLoopback } from './cross-check.ts'
 
@@ -116,15 +123,6 @@ function namedPolicy(
     if (!(error instanceof ConfigError)) throw error
     faults.push(...error.faults)
     return undefined
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    throw new ConfigError([{ file, line: 0, path: '', message: `cannot be read: ${message}` }])
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { LineCounter, isMap, isNode, isScalar, isSeq, parseDocument, type Document, type Tags } from 'yaml'
 import type { z } from 'zod'
 import { expectation } from './expectation.ts'
@@ -39,6 +40,27 @@ export interface YamlFile {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads a YAML file.
+ * @throws {ConfigError} where it cannot be read, else as `readYaml` does
+ */
+export function readYamlFile(file: string, environment: Environment): YamlFile {
+  return readYaml(readText(file), file, environment)
+}
+
+/**
+ * The text of a file.
+ * @throws {ConfigError} where it cannot be read
+ */
+export function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigError([{ file, line: 0, path: '', message: `cannot be read: ${message}` }])
+  }
+}
 
 /**
  * Reads YAML text. `${NAME}` in any text is replaced from the environment.

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Language } from '#config/languages.ts'
 import {
   ConfigError,
   checkSchema,
-  readYaml,
+  readYamlFile,
   withFaults,
   type ConfigFault,
   type YamlFile,
@@ -46,9 +45,12 @@ export function loadNoticeTexts(
   file?: string,
   environment: Environment = process.env,
 ): NoticeTexts {
-  const builtIn = checked(readFile(join(import.meta.dirname, 'texts', `${language}.yaml`), {}), textsSchema)
+  const builtIn = checked(
+    readYamlFile(join(import.meta.dirname, 'texts', `${language}.yaml`), {}),
+    textsSchema,
+  )
   if (file === undefined) return builtIn
-  return checked(readFile(file, environment), textsSchema.partial(), builtIn)
+  return checked(readYamlFile(file, environment), textsSchema.partial(), builtIn)
 }
 
 function checked(yaml: YamlFile, schema: z.ZodType<GivenTexts>, base?: NoticeTexts): NoticeTexts {
@@ -59,17 +61,6 @@ function checked(yaml: YamlFile, schema: z.ZodType<GivenTexts>, base?: NoticeTex
   const all = withFaults(faults, textFaults(texts, yaml.fault))
   if (all.length > 0) throw new ConfigError(all)
   return texts
-}
-
-function readFile(file: string, environment: Environment): YamlFile {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    throw new ConfigError([{ file, line: 0, path: '', message: `cannot be read: ${message}` }])
-  }
-  return readYaml(text, file, environment)
 }
 
 const wordFields = ['device', 'user'] as const
