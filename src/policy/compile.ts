@@ -50,11 +50,14 @@ function compileService(policy: Policy, service: Service): CompiledRules {
   const rules = policy.conditionalAccess[service]
   const { defaultAccess, blockedClients, compliantBeatsPlatformRule } = rules
   const groupPlaces = new Map<string, number>()
+  const placeOf = (group: string): number => {
+    const place = groupPlaces.get(group) ?? groupPlaces.size
+    groupPlaces.set(group, place)
+    return place
+  }
   const compileGroups = (names: readonly string[]): CompiledGroups => {
     const groups = names.filter((name) => name !== allUsers)
-    for (const group of groups) if (!groupPlaces.has(group)) groupPlaces.set(group, groupPlaces.size)
-    const places = groups.map((group) => groupPlaces.get(group) ?? NaN)
-    return { everybody: names.includes(allUsers), names: new Set(groups), places }
+    return { everybody: names.includes(allUsers), names: new Set(groups), places: groups.map(placeOf) }
   }
   return {
     ...rules,

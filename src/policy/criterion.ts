@@ -90,6 +90,11 @@ export function verdict(action: Action, reason: Reason, detail: string): Verdict
   return { action, reason, detail, validUntil: Infinity }
 }
 
+/** A verdict that ends at a time, where one is given. */
+export function lasting(answer: Verdict, until: number | undefined): Verdict {
+  return until === undefined ? answer : { ...answer, validUntil: until }
+}
+
 /** An allow that later criteria may take back. */
 export function grant(
   grants: 'outside' | 'admitted',

@@ -75,8 +75,8 @@ export const criteria: readonly Criterion[] = [
   // whose device it is, and whether enrolling it would help at all
   owner,
   deviceMismatch,
-  unsupportedPlatform,
   blockedClient,
+  unsupportedPlatform,
   deviceQuota,
   deviceRules,
   // is it managed, registered and good

@@ -12,21 +12,19 @@ export const deviceQuota: Criterion = {
     const quota = rules.deviceQuota
     if (quota === undefined) return undefined
     const { firstSeenAt = Infinity } = facts.history
-    let before = 0
-    for (const other of facts.otherDevices) {
-      if (other.firstSeenAt < firstSeenAt && other.lastSeenAt + quota.countedFor > now) before++
-    }
-    if (before < quota.perUser) return undefined
+    const before = facts.otherDevices.filter(
+      (other) => other.firstSeenAt < firstSeenAt && other.lastSeenAt + quota.countedFor > now,
+    )
+    if (before.length < quota.perUser) return undefined
     // time frees a place when all but `perUser - 1` of them are too long ago
-    const ends = facts.otherDevices
-      .filter((other) => other.firstSeenAt < firstSeenAt && other.lastSeenAt + quota.countedFor > now)
-      .map((other) => other.lastSeenAt + quota.countedFor)
+    const ends = before
+      .map(({ lastSeenAt }) => lastSeenAt + quota.countedFor)
       .toSorted((one, other) => one - other)
     const answer = verdict(
       quota.action,
       'quota-exceeded',
-      `the user has ${before} devices, ${quota.perUser} may get mail`,
+      `the user has ${before.length} devices, ${quota.perUser} may get mail`,
     )
-    return { ...answer, validUntil: ends[before - quota.perUser] ?? Infinity }
+    return { ...answer, validUntil: ends[before.length - quota.perUser] ?? Infinity }
   },
 }

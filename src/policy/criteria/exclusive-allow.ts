@@ -1,5 +1,4 @@
-import { verdict, type Criterion } from '../criterion.ts'
-import { lasting } from './personal-block.ts'
+import { lasting, verdict, type Criterion } from '../criterion.ts'
 
 /** An exclusive allow of one device shuts out the user's others; Exchange's own allow does not. facts.md 6 */
 export const exclusiveAllow: Criterion = {

@@ -1,5 +1,4 @@
-import { verdict, type Criterion } from '../criterion.ts'
-import { lasting } from './personal-block.ts'
+import { lasting, verdict, type Criterion } from '../criterion.ts'
 
 /**
  * Exchange's personal allow list: an administrator let this one device in, until a date, for a reason that stands

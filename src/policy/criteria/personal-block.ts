@@ -1,4 +1,4 @@
-import { verdict, type Criterion, type Verdict } from '../criterion.ts'
+import { lasting, verdict, type Criterion } from '../criterion.ts'
 
 /** Exchange's personal block list comes before everything else of Exchange's own. facts.md 6 step 4 */
 export const personalBlock: Criterion = {
@@ -14,9 +14,4 @@ export const personalBlock: Criterion = {
       override.until,
     )
   },
-}
-
-/** A verdict that ends with the word of the administrator. */
-export function lasting(answer: Verdict, until: number | undefined): Verdict {
-  return until === undefined ? answer : { ...answer, validUntil: until }
 }

@@ -65,8 +65,8 @@ function accessRules({ requireRegistration, windows, blockedClients }: Defaults)
     /** What Graph's state configManager (Configuration Manager decides) stands for. */
     configManagerMeans: z.enum(['compliant', 'noncompliant', 'unknown']).default('unknown'),
     /**
-     * For an enrolled device without a state to whom no policy below is assigned. Without this key such a device is
-     * noncompliant where the file has compliance policies, and of unknown compliance where it has none.
+     * For an enrolled device without a state to whose user no compliance policy is assigned. Without this key such a
+     * device is noncompliant where the file has compliance policies, and of unknown compliance where it has none.
      */
     noCompliancePolicyMeans: z.enum(['compliant', 'noncompliant']).optional(),
 
