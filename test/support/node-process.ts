@@ -56,8 +56,8 @@ export const demoPolicy =
   'conditionalAccess: { onPremises: { exemptedGroups: [executives], noncompliant: block } }\n'
 
 /**
- * Writes a config with its policy and facts into the test's folder. `listen`, `admin` and `routing` are the YAML of
- * those keys, `extra` is YAML of further top-level keys.
+ * Writes a config with its policy and facts into the test's folder. `listen`, `admin`, `backends` and `routing` are the
+ * YAML of those keys, `extra` is YAML of further top-level keys.
  */
 export function writeConfig(
   t: Test,
@@ -66,6 +66,7 @@ export function writeConfig(
     policy = demoPolicy,
     listen = '{ address: 127.0.0.1:0 }',
     admin = '{ address: 127.0.0.1:0 }',
+    backends = '{ simulator: { kind: simulator } }',
     routing = '{ default: simulator }',
     extra = '',
   } = {},
@@ -79,7 +80,7 @@ export function writeConfig(
       `admin: ${admin}`,
       `store: { path: ${join(folder, 'easgate.db')} }`,
       'identity: { defaultDomain: example.com, domains: { EXAMPLE: example.com } }',
-      'backends: { simulator: { kind: simulator } }',
+      `backends: ${backends}`,
       `routing: ${routing}`,
       `sources: [{ kind: file, path: ${join(folder, 'devices.csv')} }]`,
       `policy: { file: ${join(folder, 'policy.yaml')} }`,

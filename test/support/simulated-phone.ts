@@ -115,7 +115,11 @@ export class Phone {
   async provision(): Promise<number> {
     const needsInformation = Number(this.options.version) >= 14.1
     const information = el('Settings:DeviceInformation', el('Settings:Set', el('Settings:Model', 'Test')))
-    const policyType = el('Provision:PolicyType', 'MS-EAS-Provisioning-WBXML')
+    const isOld = Number(this.options.version) < 12
+    const policyType = el(
+      'Provision:PolicyType',
+      isOld ? 'MS-WAP-Provisioning-XML' : 'MS-EAS-Provisioning-WBXML',
+    )
     this.policyKey = 0
     const ask = el('Provision:Policies', el('Provision:Policy', policyType))
     const first = await this.send(
