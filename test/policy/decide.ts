@@ -1,7 +1,8 @@
 import t from 'tap'
 import { compilePolicy } from '#policy/compile.ts'
-import { criteria, decide, type TraceStep } from '#policy/decide.ts'
-import { policySchema } from '#policy/schema.ts'
+import { criteria, decide, isEnforcedRefusal, type TraceStep } from '#policy/decide.ts'
+import { actions } from '#policy/reasons.ts'
+import { policySchema, type AccessRules } from '#policy/schema.ts'
 import { testDecisions, usualFacts, usualRequest } from '../support/policy-rows.ts'
 
 testDecisions('decisions')
@@ -57,4 +58,15 @@ void t.test('explains each question that was asked, the last one decided', async
     trace.map(({ criterion }) => criterion),
     criteria.slice(0, trace.length).map((criterion) => criterion.name),
   )
+})
+
+void t.test('every refusal keeps a request from Exchange, unless it is only reported', async (t) => {
+  const kept = (mode: AccessRules['mode']) =>
+    actions.filter((action) =>
+      isEnforcedRefusal({ action, mode, reason: 'noncompliant', rule: 'compliance', validUntil: Infinity }),
+    )
+  const refusals = ['block', 'quarantine', 'redirect', 'unavailable', 'reject']
+  t.strictSame(kept('enforce'), refusals)
+  t.strictSame(kept('off'), refusals, 'device rules, the default and an administrator refuse without it')
+  t.strictSame(kept('report-only'), [])
 })
