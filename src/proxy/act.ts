@@ -74,7 +74,17 @@ async function letThrough(
       : await forwardCommand(deps.forward, exchange, judged, decideAgain)
   // what was ended meanwhile was ended by the last judgement, and is told with its rule and its facts
   const told = latest === judged ? result : { ...result, judged: latest }
-  return isRefusal(decision.action) && decision.mode === 'report-only' ? { ...told, reportOnly: true } : told
+  return isRefusal(decision.action) && decision.mode === 'report-only' ? asReported(told) : told
+}
+
+/**
+ * A refusal that was only reported, as it would have come to had it been enforced: what Exchange refuses the credentials
+ * of, or does not answer, would have ended at the proof, and is no refusal of the policy.
+ */
+function asReported(result: Acted): Acted {
+  if (result.action !== undefined) return result
+  if (result.status === 401) return { ...result, action: 'reject', reason: 'credentials-refused' }
+  return { ...result, reportOnly: true }
 }
 
 function sendBrowser({ enrollmentUrl }: ActDeps, { res }: Exchange): ActResult {

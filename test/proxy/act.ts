@@ -46,6 +46,40 @@ void t.test('report-only lets through an unread source and two names for one req
   t.equal(upstream.requests.length, 1)
 })
 
+void t.test("report-only counts no refusal where enforcing would have met Exchange's first", async (t) => {
+  const upstream = await recordingUpstream(t, async (request, res) => {
+    await request.body()
+    res.writeHead(401, { 'WWW-Authenticate': 'Basic realm="Exchange"' }).end()
+  })
+  const startWith = (mode: string) =>
+    testProxy(t, {
+      servers: [upstream.url],
+      policy: { conditionalAccess: { onPremises: { mode } } },
+      facts: [blocked],
+    })
+  for (const mode of ['report-only', 'enforce']) {
+    const proxy = await startWith(mode)
+    t.equal((await send(t, proxy, { query: command('Sync'), headers: version })).status, 401, mode)
+    t.match(await proxy.outcome(0), {
+      action: 'reject',
+      reason: 'credentials-refused',
+      reportOnly: false,
+      mode,
+    })
+    t.equal(proxy.sightings[0], undefined)
+  }
+  await upstream.stop()
+  const proxy = await startWith('report-only')
+  t.equal((await send(t, proxy, { query: command('Sync'), headers: version })).status, 503)
+  t.match(await proxy.outcome(0), {
+    action: 'unavailable',
+    reason: 'upstream-unavailable',
+    reportOnly: false,
+  })
+  const counted = await proxy.metrics.registry.getSingleMetricAsString('easgate_report_only_total')
+  t.notMatch(counted, /reason=/)
+})
+
 void t.test('report-only still refuses what is malformed, and what has no route', async (t) => {
   const { proxy, upstream, ask } = await before(t, { policy: reportOnly, facts: [blocked] })
   t.equal((await ask({ query: `${command('Sync')}&DeviceId=PHONE2` })).status, 400)
