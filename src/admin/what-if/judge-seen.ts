@@ -5,9 +5,8 @@ import { versionFromText } from '#eas/versions.ts'
 import { createLookup, type LookupOptions } from '#directory/lookup.ts'
 import type { SeenPair } from '#directory/seen-pairs.ts'
 import type { CompiledPolicy } from '#policy/compile.ts'
-import { decide, type Decision } from '#policy/decide.ts'
+import { decide, isEnforcedRefusal, type Decision } from '#policy/decide.ts'
 import { viewDevice } from '#policy/device-view.ts'
-import { isRefusal } from '#policy/reasons.ts'
 import { createBackendRouter, minProtocolVersionOf, serviceOf } from '#proxy/routing.ts'
 
 /** What a pair's next request would get. */
@@ -69,9 +68,10 @@ export function createSeenJudges({ config, now }: SeenJudgesDeps): SeenJudges {
         protocolVersion:
           pair.protocolVersion === undefined ? undefined : versionFromText(pair.protocolVersion),
       }
-      const { action, reason, rule, mode } = decide(request, known, policy, now())
+      const decision = decide(request, known, policy, now())
+      const { action, reason, rule, mode } = decision
       return {
-        standing: { action, reason, rule, mode, refused: isRefusal(action) && mode !== 'report-only' },
+        standing: { action, reason, rule, mode, refused: isEnforcedRefusal(decision) },
         platform: viewDevice(known.device, client).platform,
         groups: known.user?.groups ?? [],
       }
