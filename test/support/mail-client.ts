@@ -1,5 +1,6 @@
 import type { CommandName } from '#eas/commands.ts'
 import { child, children, textOf, type WbxmlElement } from '#eas/wbxml/element.ts'
+import { Confused, takeFolders, takeItem, type ClientFolder } from './client-folders.ts'
 import {
   commandsOf,
   el,
@@ -11,28 +12,6 @@ import {
   type PhoneOptions,
   type Reply,
 } from './simulated-phone.ts'
-
-/** One mail as the client shows it. */
-export interface ClientItem {
-  readonly subject: string
-  readonly from: string
-  readonly text: string
-  read: boolean
-}
-
-/** One folder as the client holds it. */
-export interface ClientFolder {
-  readonly name: string
-  readonly type: number
-  /** By ServerId. */
-  readonly items: Map<string, ClientItem>
-  syncKey: string
-}
-
-/** A server did what no client can follow: an item twice, one that was never there, a request that never ends. */
-export class Confused extends Error {
-  override readonly name = 'Confused'
-}
 
 /** The server does not do it, and says so: HTTP status, or the Status of the command's own element. */
 export class Refused extends Error {
@@ -158,7 +137,7 @@ export class MailClient {
   }
 
   async #flushOutbox(): Promise<void> {
-    for (const subject of [...this.outbox]) {
+    for (const subject of this.outbox.splice(0)) {
       const mime = Buffer.from(`To: <bob@example.com>\r\nSubject: ${subject}\r\n\r\nSent by a phone.\r\n`)
       const { deviceId, version } = this.phone.options
       const clientId = el('ComposeMail:ClientId', `${deviceId} ${version} ${subject}`)
@@ -166,9 +145,10 @@ export class MailClient {
         this.version < 14 ? mime : el('ComposeMail:SendMail', clientId, el('ComposeMail:Mime', mime))
       try {
         const { root } = await this.#send('SendMail', body)
-        if (root === undefined) this.outbox.splice(this.outbox.indexOf(subject), 1)
+        if (root !== undefined) this.outbox.push(subject)
       } catch (error) {
         if (!(error instanceof Refused)) throw error
+        this.outbox.push(subject)
       }
     }
   }
@@ -183,7 +163,7 @@ export class MailClient {
         continue
       }
       if (status !== '1') throw new Confused(`FolderSync got Status ${status}`)
-      this.#takeFolders(child(root, 'FolderHierarchy:Changes'))
+      takeFolders(this.folders, child(root, 'FolderHierarchy:Changes'))
       this.hierarchyKey = textAt(root, 'FolderHierarchy:SyncKey') ?? ''
       return
     }
@@ -195,24 +175,6 @@ export class MailClient {
     this.folders = new Map()
     this.hierarchyKey = '0'
     this.restarts++
-  }
-
-  #takeFolders(changes: WbxmlElement | undefined): void {
-    const [count, ...rest] = children(changes)
-    if (textOf(count) !== String(rest.length)) throw new Confused('the count of the folders is wrong')
-    for (const change of rest) {
-      const id = textAt(change, 'FolderHierarchy:ServerId') ?? ''
-      const known = this.folders.get(id)
-      if ((known === undefined) !== (change.name === 'FolderHierarchy:Add')) {
-        throw new Confused(`${change.name} of the folder ${id}`)
-      }
-      if (change.name === 'FolderHierarchy:Delete') this.folders.delete(id)
-      else {
-        const name = textAt(change, 'FolderHierarchy:DisplayName') ?? ''
-        const type = Number(textAt(change, 'FolderHierarchy:Type') ?? known?.type)
-        this.folders.set(id, { name, type, items: known?.items ?? new Map(), syncKey: known?.syncKey ?? '0' })
-      }
-    }
   }
 
   /** False where the folders are to be asked for first. */
@@ -256,32 +218,9 @@ export class MailClient {
     if (status === '8' || status === '12') return 'folders'
     if (status !== '1') throw new Confused(`Sync of the folder ${id} got Status ${status}`)
     const began = folder.syncKey === '0'
-    for (const command of commandsOf(collection)) this.#takeItem(folder, command)
+    for (const command of commandsOf(collection)) takeItem(folder, command)
     folder.syncKey = keyOf(collection)
     return began || child(collection, 'AirSync:MoreAvailable') !== undefined ? 'more' : 'done'
-  }
-
-  #takeItem({ name, items }: ClientFolder, command: WbxmlElement): void {
-    const id = textAt(command, 'AirSync:ServerId') ?? ''
-    const known = items.get(id)
-    if ((known === undefined) !== (command.name === 'AirSync:Add')) {
-      throw new Confused(`${command.name} of the item ${id} in ${name}`)
-    }
-    if (command.name === 'AirSync:Delete' || command.name === 'AirSync:SoftDelete') {
-      items.delete(id)
-      return
-    }
-    const shown = child(command, 'AirSync:ApplicationData')
-    items.set(id, {
-      subject: textAt(shown, 'Email:Subject') ?? known?.subject ?? '',
-      from: textAt(shown, 'Email:From') ?? known?.from ?? '',
-      text:
-        textAt(shown, 'AirSyncBase:Body', 'AirSyncBase:Data') ??
-        textAt(shown, 'Email:Body') ??
-        known?.text ??
-        '',
-      read: (textAt(shown, 'Email:Read') ?? (known?.read === true ? '1' : '0')) === '1',
-    })
   }
 
   /** Two changes an answer, so that every folder takes several. */
