@@ -28,6 +28,7 @@ const tables = [
   'hourly_counts',
   'sync_state',
   'source_parts',
+  'push_marks',
   'kept_policy',
   'store_secret',
   'enrollment_codes',

@@ -1,3 +1,8 @@
+import type { SyncOutcome } from './sync-state.ts'
+
+/** What a source was asked or given, and how that ended: a reading of everything, a look-up of one device, a push. */
+export type SourceEvent = SyncOutcome | 'looked-up' | 'look-up-failed' | 'pushed' | 'push-refused'
+
 /** How a source is doing, for readiness, metrics and the console. Times are ms since the epoch. */
 export interface SourceStatus {
   /** When the last complete read ended; absent: none since the start. */

@@ -133,6 +133,13 @@ const salvages: readonly Salvage[] = [
     since: 8,
   },
   {
+    // without them a push of the last minutes could be played again
+    table: 'push_marks',
+    columns: ['source', 'mark', 'at'],
+    valid: () => true,
+    since: 11,
+  },
+  {
     table: 'audit_events',
     columns: ['at', 'actor', 'event', 'user', 'device_id', 'detail'],
     valid: (row) => isAbsentOrJson(row['detail']),

@@ -203,6 +203,15 @@ export const migrations: readonly string[] = [
     expires_at INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE push_marks (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    mark TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX push_marks_mark ON push_marks (source, mark);
+  `,
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

@@ -39,6 +39,7 @@ import type { TraceReport } from './traces.ts'
 import { createFactsWriter, type UpsertMode } from './write-facts.ts'
 import { createImportWriter, type ImportedPair, type ImportedPairs } from './write-imported.ts'
 import { createOverrideWriter, type OverrideWriter } from './write-overrides.ts'
+import { createPushWriter, type PushWriter } from './write-pushes.ts'
 import { createRowWriter } from './write-rows.ts'
 import { createSightingsWriter, type RecordedSightings } from './write-sightings.ts'
 import { createTracesWriter } from './write-traces.ts'
@@ -80,7 +81,8 @@ export interface Store
     EnrollmentCodeStore,
     DeviceSweeps,
     UserSweeps,
-    SourcePartsWriter {
+    SourcePartsWriter,
+    PushWriter {
   /**
    * Adds records; settles once they are on disk. A field that a record does not give keeps its value, unless `all` is
    * asked for: then the record stands for the whole device. Lists (aliases, groups) that are given replace the held
@@ -230,6 +232,11 @@ function createOwner(
   const reader = createReader(database, path, sourceOrder)
   const rows = createRowWriter(database, now)
   const facts = createFactsWriter(database, committer, rows)
+  const pushes = createPushWriter(database, committer, {
+    facts,
+    resolve: (name) => reader.resolve(name),
+    now,
+  })
   const { removeEndedOverrides, ...overrides } = createOverrideWriter(database, committer, reader, now)
   const announce = createDirectoryState(() => ({
     complete: reader.sourcesComplete(),
@@ -286,6 +293,8 @@ function createOwner(
     ...createUserSweeps(database, committer, rows, sourceOrder),
     ...createSourcePartsWriter(database, committer, announce, now),
     ...overrides,
+    isPushTaken: pushes.isPushTaken,
+    takePush: async (source, push) => pushes.takePush(known(source), push),
     upsert: async (source, records, mode = 'given') => facts.upsert(known(source), records, mode),
 
     async replace(source, records, set) {

@@ -12,7 +12,13 @@ import { type DeviceRow, listOf, type RowWriter, type UserRow } from './write-ro
 export type UpsertMode = 'given' | 'all'
 
 export interface FactsWriter {
-  upsert(source: string, records: Iterable<FactsRecord>, mode: UpsertMode): Promise<readonly Change[]>
+  /** @param asOf when the source said so, ms since the epoch; absent: now */
+  upsert(
+    source: string,
+    records: Iterable<FactsRecord>,
+    mode: UpsertMode,
+    asOf?: number,
+  ): Promise<readonly Change[]>
   /** Writes a full set. A set that is not `complete` removes nothing, neither devices nor names nor groups. */
   replace(source: string, records: Iterable<FactsRecord>, set: FullSet): Promise<Replaced>
   remove(user: string, deviceId: string, source: string | undefined): readonly Change[]
@@ -60,6 +66,8 @@ interface WriteOptions {
   readonly confirm: boolean
   /** Rows with a higher revision are newer than what is written. */
   readonly since: number
+  /** When the source said so, ms since the epoch; absent: now. */
+  readonly asOf?: number | undefined
 }
 
 /** Rows looked at in one step where a whole table is walked. */
@@ -104,14 +112,14 @@ export function createFactsWriter(
     user: string,
     deviceId: string,
     given: DevicePart,
-    { mode, confirm, since }: WriteOptions,
+    { mode, confirm, since, asOf }: WriteOptions,
   ): void {
     const row = rows.deviceRow(user, deviceId, source)
     if (row !== undefined && row.revision > since) return
     const held = row !== undefined && mode === 'given' ? factsOf(row.facts) : {}
     const facts = { ...held, ...given.facts }
     const otherIds = mode === 'given' ? given.otherIds : (given.otherIds ?? [])
-    rows.putDevice(transaction, source, { user, deviceId, facts, otherIds }, row, confirm)
+    rows.putDevice(transaction, source, { user, deviceId, facts, otherIds, asOf }, row, confirm)
   }
 
   function writeParts(
@@ -143,9 +151,9 @@ export function createFactsWriter(
   }
 
   return {
-    async upsert(source, records, mode) {
+    async upsert(source, records, mode, asOf) {
       const parts = await gather(records)
-      return writeParts(source, parts, { mode, lists: listsOfUpsert, confirm: true, since: Infinity })
+      return writeParts(source, parts, { mode, lists: listsOfUpsert, confirm: true, since: Infinity, asOf })
     },
 
     async replace(source, records, { complete, since }) {

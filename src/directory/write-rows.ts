@@ -41,6 +41,8 @@ export interface GivenDevice {
   /** Absent: what is held stands. */
   readonly otherIds?: readonly string[] | undefined
   readonly recordId?: string
+  /** When the source said so, ms since the epoch; absent: now. */
+  readonly asOf?: number | undefined
 }
 
 /** Other names and groups of a user, as one source gives them. */
@@ -132,12 +134,13 @@ export function createRowWriter(database: DatabaseSync, now: () => number): RowW
       const recordId = device.recordId ?? null
       if (row?.facts === facts && row.other_keys === otherKeys) {
         if (confirm || row.record_id !== recordId || row.missing_since !== null) {
-          confirmDevice.run(now(), recordId, row.id)
+          confirmDevice.run(device.asOf ?? now(), recordId, row.id)
         }
         return row.id
       }
       const revision = transaction.nextRevision()
       const at = now()
+      const asOf = device.asOf ?? at
       let id = row?.id
       if (id === undefined) {
         const inserted = insertDevice.run(
@@ -146,13 +149,13 @@ export function createRowWriter(database: DatabaseSync, now: () => number): RowW
           deviceId,
           source,
           facts,
-          at,
+          asOf,
           revision,
           otherKeys,
           recordId,
         )
         id = Number(inserted.lastInsertRowid)
-      } else updateDevice.run(facts, at, revision, otherKeys, recordId, id)
+      } else updateDevice.run(facts, asOf, revision, otherKeys, recordId, id)
       const before = row?.other_keys ?? null
       if (before !== otherKeys) moveIds(user, id, listOf(before), listOf(otherKeys))
       insertOutbox.run(

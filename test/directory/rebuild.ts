@@ -27,6 +27,8 @@ const open = (path: string): Store => openStore(path, { sourceOrder: ['file'], n
 const text = 'deviceRules: []\n'
 const policy = { revision: 3, text, digest: digestOf(text), at: 1, actor: 'file' }
 
+const push = { signature: 'signed', signedAt: 1, records: [], removed: [] }
+
 const lostPhone: Override = { action: 'block', until: now() + 1000, exclusive: false, note: 'lost' }
 
 async function filledStore(t: Test): Promise<string> {
@@ -38,6 +40,7 @@ async function filledStore(t: Test): Promise<string> {
   await store.recordTraces([traceReport()])
   store.setOverride({ user: 'guest', deviceId: 'ApplG' }, lostPhone, 'api')
   store.keepPolicy(policy)
+  await store.takePush('file', push)
   store.audit({ at: 1, actor: 'admin', event: 'facts-imported', detail: { records: devices } })
   store.close()
   return path
@@ -128,6 +131,7 @@ void t.test('a sound store is carried over whole', async (t) => {
     traces: 1,
     kept_policy: 1,
     store_secret: 1,
+    push_marks: 1,
     audit_events: 3,
   })
   const store = open(path)
@@ -141,6 +145,7 @@ void t.test('a sound store is carried over whole', async (t) => {
   t.same(store.overrides('guest', [], 'applg').override, lostPhone)
   t.match(store.traces('alice@example.com', 'appla'), [{ requestId: 'r-1', explained }])
   t.same(store.keptPolicy(), policy)
+  t.equal(store.isPushTaken('file', push), true, 'a push cannot be played again')
   t.ok(store.currentRevision() > 2 * devices, 'revisions go on rising')
 })
 
