@@ -99,6 +99,8 @@ export function fitsOne(text: string, patterns: readonly Pattern[]): boolean {
 /** Each part after the other from left to right, the first at the start and the last at the end: no going back. */
 function fitsParts(text: string, parts: Pattern): boolean {
   const first = parts[0] ?? ''
+  // most texts differ in their first letter
+  if (first !== '' && text.charCodeAt(0) !== first.charCodeAt(0)) return false
   if (parts.length === 1) return text === first
   if (!text.startsWith(first)) return false
   let at = first.length

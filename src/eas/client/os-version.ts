@@ -20,15 +20,31 @@ export function unpackSamsungVersion(packed: string): string | undefined {
 /** The numbers of a dotted version, the most significant first. */
 export type Version = readonly number[]
 
-const dotted = /^\d{1,9}(?:\.\d{1,9}){0,7}/
+const maxParts = 8
+const maxDigits = 9
+const zero = 0x30
+const dot = 0x2e
 
 /**
  * The dotted number that a text starts with: `17.5.1` of `17.5.1 (21F90)`. What an MDM writes after it says nothing of
- * the order.
+ * the order. Read letter by letter, as every decision asks for one: a pattern costs several times as much.
  * @returns undefined where the text does not start with a number
  */
 export function parseVersion(text: string): Version | undefined {
-  return dotted.exec(text)?.[0].split('.').map(Number)
+  const parts: number[] = []
+  for (let at = 0; parts.length < maxParts; at++) {
+    const start = at
+    let value = 0
+    for (; at < start + maxDigits; at++) {
+      const digit = text.charCodeAt(at) - zero
+      if (!(digit >= 0 && digit <= 9)) break
+      value = value * 10 + digit
+    }
+    if (at === start) break
+    parts.push(value)
+    if (text.charCodeAt(at) !== dot) break
+  }
+  return parts.length === 0 ? undefined : parts
 }
 
 /** Orders two versions by number, a missing part being 0: negative where the first is older. */

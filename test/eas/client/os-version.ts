@@ -21,5 +21,10 @@ void t.test('orders versions by number', async (t) => {
 void t.test('reads the dotted number that a text starts with', async (t) => {
   t.strictSame(parseVersion('17.5.1 (21F90)'), [17, 5, 1])
   t.strictSame(parseVersion('14'), [14])
+  t.strictSame(parseVersion('10.0.19045.4291'), [10, 0, 19045, 4291])
+  t.strictSame(parseVersion('17.'), [17])
+  t.strictSame(parseVersion('17..4'), [17])
+  t.strictSame(parseVersion('1.2.3.4.5.6.7.8.9'), [1, 2, 3, 4, 5, 6, 7, 8], 'eight numbers at most')
+  t.strictSame(parseVersion('1234567890.1'), [123456789], 'of nine digits at most')
   for (const text of ['', 'iOS 17', '.5', 'unknown', '-1']) t.equal(parseVersion(text), undefined, text)
 })
