@@ -3,6 +3,7 @@ import { createApi } from '#admin/api.ts'
 import { createExplain } from '#admin/explain.ts'
 import { createGuard } from '#admin/guard.ts'
 import { createHeldChanges } from '#admin/held-changes.ts'
+import { createMassRefusal } from '#admin/mass-refusal.ts'
 import { createPolicyKeeper, type CurrentPolicy } from '#admin/policy-keeper.ts'
 import { createPolicyRoutes } from '#admin/policy-routes.ts'
 import { createAdminServer } from '#admin/server.ts'
@@ -116,6 +117,15 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       now: Date.now,
       onPolicy: (policy) => workers.setPolicy(handed(policy)),
     })
+    const massRefusal = createMassRefusal({
+      store,
+      held,
+      share: config.quarantine.alarmShare,
+      log,
+      now: Date.now,
+      onChange: quarantine.hold,
+    })
+    await quarantine.hold(massRefusal.heldSince())
     // where the policy of before stays in force for longer, there are many devices to be judged by both
     await Promise.race([policies.started, delay(firstPolicyMs, undefined, { ref: false })])
 
@@ -138,6 +148,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     started.defer(() => reports.settled())
     started.defer(() => workers.stop())
     const proxyPort = await workers.start()
+    started.defer(massRefusal.watch())
 
     const reload = () => {
       void policies.reload()
@@ -155,6 +166,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       config,
       store,
       policy: () => compiledOf(policies.current()),
+      quarantineHeldSince: massRefusal.heldSince,
       now: Date.now,
     })
     const evaluator = createEvaluator({ store, judges, policy: policies.current, now: Date.now })

@@ -9,6 +9,8 @@ export interface QuarantineKeeper {
   readonly current: () => QuarantineInForce
   /** Reads the texts again. Those with a fault do not come into force. */
   readonly reload: () => Promise<void>
+  /** @param heldSince ms since the epoch; undefined: it is held no more */
+  readonly hold: (heldSince: number | undefined) => Promise<void>
 }
 
 export interface QuarantineKeeperDeps {
@@ -35,6 +37,11 @@ export function createQuarantineKeeper({ config, log, onChange }: QuarantineKeep
       }
       await onChange(current)
       log.info({ file: textsFile }, 'texts of the quarantine mailbox reloaded')
+    },
+    hold: (heldSince) => {
+      const { texts } = current
+      current = heldSince === undefined ? { texts } : { texts, heldSince }
+      return onChange(current)
     },
   }
 }

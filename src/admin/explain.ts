@@ -7,6 +7,7 @@ import type { Lookup } from '#directory/lookup.ts'
 import type { Store } from '#directory/store.ts'
 import { explainDecision } from '#policy/explanation.ts'
 import type { CurrentPolicy } from '#proxy/exchange.ts'
+import { keepMail } from '#proxy/keep-mail.ts'
 import { createBackendRouter, minProtocolVersionOf, serviceOf } from '#proxy/routing.ts'
 import { shownExplanation, type Explanation } from './explanation.ts'
 import { Problem } from './problem.ts'
@@ -33,6 +34,8 @@ export interface ExplainDeps {
   readonly store: Pick<Store, 'device' | 'provenance'>
   readonly config: Pick<Config, 'backends' | 'routing'>
   readonly policy: () => CurrentPolicy
+  /** See `keepMail`. */
+  readonly quarantineHeldSince: () => number | undefined
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -76,7 +79,8 @@ export function createExplain(deps: ExplainDeps): Explain {
       user,
       backend: backend.name,
     })
-    return shownExplanation(explained, seen === undefined ? null : new Date(seen.lastAt).toISOString())
+    const kept = keepMail(explained, facts, deps.quarantineHeldSince())
+    return shownExplanation(kept, seen === undefined ? null : new Date(seen.lastAt).toISOString())
   }
 }
 

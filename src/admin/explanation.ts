@@ -33,8 +33,8 @@ export interface ShownTrace extends Explanation {
 const statusOf: Readonly<Record<Action, number>> = {
   allow: 200,
   block: 403,
-  quarantine: 403,
-  redirect: 403,
+  quarantine: 200,
+  redirect: 200,
   unavailable: 503,
   reject: 400,
 }

@@ -6,9 +6,20 @@ import type { Weight } from './what-if/weigh.ts'
 
 /** Where a held change comes from; of each thing that has a name one change is held at most, the last. */
 export interface ChangeOrigin {
-  readonly kind: 'policy' | 'source'
-  /** The policy file, or the source. */
+  readonly kind: HeldKind
+  /** The policy file, the source, or why quarantine is held. */
   readonly name: string
+}
+
+const kinds = ['policy', 'source', 'quarantine'] as const
+export type HeldKind = (typeof kinds)[number]
+
+const howToConfirm = 'confirm it with: easgate policy confirm'
+const wouldRefuse = `a change would refuse too many devices and is held; ${howToConfirm}`
+const alarms: Readonly<Record<HeldKind, string>> = {
+  policy: wouldRefuse,
+  source: wouldRefuse,
+  quarantine: `too many devices turned refused at once; those that have mail are blocked in place of quarantine; ${howToConfirm}`,
 }
 
 /** A change that would refuse so many devices that it waits for an operator's word. */
@@ -33,6 +44,8 @@ export interface HeldChanges {
    * @returns undefined where no such change is held
    */
   readonly confirm: (digest: string, actor: string) => Promise<HeldChange | undefined>
+  /** How many refusals operators let take place at `since` or later, ms since the epoch. */
+  readonly confirmedSince: (since: number) => number
 }
 
 export interface HeldChangesDeps {
@@ -50,10 +63,11 @@ interface Entry {
 
 export function createHeldChanges({ store, metrics, log, now }: HeldChangesDeps): HeldChanges {
   const held = new Map<string, Entry>()
+  let confirmed: { readonly at: number; readonly refusals: number }[] = []
   count()
 
   function count(): void {
-    for (const kind of ['policy', 'source'] as const) {
+    for (const kind of kinds) {
       const changes = [...held.values()].filter(({ change }) => change.kind === kind)
       metrics.changesHeld.set({ kind }, changes.length)
     }
@@ -73,10 +87,7 @@ export function createHeldChanges({ store, metrics, log, now }: HeldChangesDeps)
       held.set(keyOf(change), { change, take })
       count()
       const { kind, name, digest, weight, tally } = change
-      log.error(
-        { kind, name, digest, ...weight, byReason: tally.byReason },
-        'a change would refuse too many devices and is held; confirm it with: easgate policy confirm',
-      )
+      log.error({ kind, name, digest, ...weight, byReason: tally.byReason }, alarms[kind])
       if (earlier?.change.digest !== digest) tell('change-held', change)
     },
 
@@ -105,9 +116,15 @@ export function createHeldChanges({ store, metrics, log, now }: HeldChangesDeps)
         throw error
       }
       count()
+      if (kind !== 'quarantine') confirmed.push({ at: now(), refusals: change.weight.newlyRefused })
       log.info({ kind, name, digest, actor }, 'a held change is confirmed')
       tell('change-confirmed', change, actor)
       return change
+    },
+
+    confirmedSince: (since) => {
+      confirmed = confirmed.filter(({ at }) => at >= since)
+      return confirmed.reduce((sum, { refusals }) => sum + refusals, 0)
     },
   }
 }

@@ -31,6 +31,7 @@ const tables = [
   'push_marks',
   'kept_policy',
   'store_secret',
+  'quarantine_hold',
   'enrollment_codes',
   'outbox',
 ] as const

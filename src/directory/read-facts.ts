@@ -129,7 +129,7 @@ export function createFactsReader(database: DatabaseSync, sourceOrder: readonly 
   const selectSeen = prepare<SeenRow>(
     database,
     `SELECT device_key, action, reason, first_at, last_at, allowed_at, imported_at, provision_asked_at,
-       noncompliant_since, revision, iif(device_key = ?2, information, NULL) AS information
+       noncompliant_since, refused_since, revision, iif(device_key = ?2, information, NULL) AS information
      FROM sightings WHERE user = ?1 AND (device_key = ?2 OR allowed_at IS NOT NULL)`,
   )
   const selectOverridden = prepare<{ user: string }>(database, 'SELECT DISTINCT user FROM overrides')
@@ -250,6 +250,7 @@ interface SeenRow {
   readonly imported_at: number | null
   readonly provision_asked_at: number | null
   readonly noncompliant_since: number | null
+  readonly refused_since: number | null
   readonly information: string | null
   readonly revision: number
 }
@@ -259,12 +260,18 @@ function lastAnswer({ action, reason }: SeenRow): LastAnswer {
 }
 
 function pairHistory(row: SeenRow): PairHistory {
-  const { provision_asked_at: askedAt, noncompliant_since: since, information } = row
+  const {
+    provision_asked_at: askedAt,
+    noncompliant_since: since,
+    refused_since: refusedSince,
+    information,
+  } = row
   return {
     allowedBefore: row.allowed_at !== null || row.imported_at !== null,
     firstSeenAt: row.first_at,
     ...(askedAt === null ? undefined : { provisionAskedAt: askedAt }),
     ...(since === null ? undefined : { noncompliantSince: since }),
+    ...(refusedSince === null ? undefined : { refusedSince }),
     ...(information === null ? undefined : { information: JSON.parse(information) as DeviceInformation }),
   }
 }

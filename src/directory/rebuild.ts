@@ -92,6 +92,7 @@ const salvages: readonly Salvage[] = [
       'noncompliant_since',
       'known_client',
       'imported_at',
+      'refused_since',
       'pair_id',
       'revision',
     ],
@@ -138,6 +139,12 @@ const salvages: readonly Salvage[] = [
     columns: ['source', 'mark', 'at'],
     valid: () => true,
     since: 11,
+  },
+  {
+    table: 'quarantine_hold',
+    columns: ['held_since', 'counts_from'],
+    valid: () => true,
+    since: 12,
   },
   {
     table: 'audit_events',

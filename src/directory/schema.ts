@@ -212,6 +212,19 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE UNIQUE INDEX push_marks_mark ON push_marks (source, mark);
   `,
+  `
+  ALTER TABLE sightings ADD COLUMN refused_since INTEGER;
+  -- longer than any alarm asks
+  UPDATE sightings SET refused_since = first_at WHERE action IN ('block', 'quarantine', 'redirect');
+  CREATE INDEX sightings_turned ON sightings (refused_since)
+    WHERE refused_since IS NOT NULL AND allowed_at IS NOT NULL;
+
+  CREATE TABLE quarantine_hold (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    held_since INTEGER,
+    counts_from INTEGER NOT NULL
+  ) STRICT;
+  `,
 ]
 
 /** Brings the database to the last of `steps`, each step in a transaction of its own with the version it leads to. */

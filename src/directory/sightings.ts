@@ -27,6 +27,8 @@ export interface Sighting {
   readonly at: number
   /** An allowed request of a command that serves mail got an upstream answer other than 401. */
   readonly allowed: boolean
+  /** True: kept from Exchange for what the device is. False: served by it. Absent: neither, as by a 503. */
+  readonly refused?: boolean
   /** The pair was asked to provision, so that a wipe ordered in Exchange can reach it. */
   readonly provisionAsked?: boolean
   readonly information?: DeviceInformation
@@ -74,10 +76,12 @@ export function createSightingBatch({ max }: { readonly max: number }): Sighting
 function coalesce(earlier: Sighting, later: Sighting): Sighting {
   const information = later.information ?? earlier.information
   const selfNoncompliant = later.selfNoncompliant ?? earlier.selfNoncompliant
+  const refused = later.refused ?? earlier.refused
   return {
     ...later,
     allowed: earlier.allowed || later.allowed,
     provisionAsked: earlier.provisionAsked === true || later.provisionAsked === true,
+    ...(refused === undefined ? undefined : { refused }),
     ...(information === undefined ? undefined : { information }),
     ...(selfNoncompliant === undefined ? undefined : { selfNoncompliant }),
   }

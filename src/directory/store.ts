@@ -36,6 +36,12 @@ import { createDeviceSweeps, type DeviceSweeps } from './sweep-devices.ts'
 import { createUserSweeps, type UserSweeps } from './sweep-users.ts'
 import { createDirectoryState, createSyncReader, createSyncWriter, type SyncState } from './sync-state.ts'
 import type { TraceReport } from './traces.ts'
+import {
+  createQuarantineHoldWriter,
+  createTurnedPairReader,
+  type QuarantineHoldWriter,
+  type TurnedPairReader,
+} from './turned-pairs.ts'
 import { createFactsWriter, type UpsertMode } from './write-facts.ts'
 import { createImportWriter, type ImportedPair, type ImportedPairs } from './write-imported.ts'
 import { createOverrideWriter, type OverrideWriter } from './write-overrides.ts'
@@ -56,6 +62,7 @@ export interface StoreReader
     KeptPolicyReader,
     SeenPairReader,
     SigningKeyReader,
+    TurnedPairReader,
     SourcePartsReader {
   readonly path: string
   /** Every source that counts, `api` first. */
@@ -78,6 +85,7 @@ export interface Store
     AuditWriter,
     OverrideWriter,
     KeptPolicyWriter,
+    QuarantineHoldWriter,
     EnrollmentCodeStore,
     DeviceSweeps,
     UserSweeps,
@@ -204,6 +212,7 @@ function createReader(database: DatabaseSync, path: string, sourceOrder: readonl
     ...createKeptPolicyReader(database),
     ...createSeenPairReader(database),
     ...createSigningKeyReader(database, path),
+    ...createTurnedPairReader(database),
     ...createSourcePartsReader(database, sourceOrder),
     ...createProvenanceReader(database, facts, sourceOrder),
     ...createTraceReader(database),
@@ -288,6 +297,7 @@ function createOwner(
     ...reader,
     ...createAuditWriter(database, committer),
     ...createKeptPolicyWriter(database, committer),
+    ...createQuarantineHoldWriter(database, committer),
     ...createEnrollmentCodeStore(database, committer, now),
     ...createDeviceSweeps(database, committer, { rows, recordSync, now }),
     ...createUserSweeps(database, committer, rows, sourceOrder),

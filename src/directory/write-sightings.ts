@@ -46,14 +46,15 @@ interface SightingRow {
   readonly allowed_at: number | null
   readonly provision_asked_at: number | null
   readonly noncompliant_since: number | null
+  readonly refused_since: number | null
   readonly known_client: string | null
   readonly pair_id: string | null
 }
 
 /**
  * The writing side of sightings. A pair that was seen or served mail for the first time, was asked to provision, told
- * something new of its device, or turned noncompliant or compliant by our own policies is a change: the next request
- * is judged by it.
+ * something new of its device, turned refused or let in, or noncompliant or compliant by our own policies is a change:
+ * the next request is judged by it.
  */
 export function createSightingsWriter(
   database: DatabaseSync,
@@ -62,15 +63,16 @@ export function createSightingsWriter(
   const select = prepare<SightingRow>(database, 'SELECT * FROM sightings WHERE user = ? AND device_key = ?')
   const upsert = database.prepare(
     `INSERT INTO sightings (user, device_key, device_id, action, reason, platform, seen, information,
-       first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, known_client, pair_id, revision)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       first_at, last_at, allowed_at, provision_asked_at, noncompliant_since, refused_since, known_client, pair_id,
+       revision)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (user, device_key) DO UPDATE SET device_id = excluded.device_id, action = excluded.action,
        reason = excluded.reason, platform = excluded.platform, seen = excluded.seen,
        information = coalesce(excluded.information, information), last_at = excluded.last_at,
        allowed_at = coalesce(excluded.allowed_at, allowed_at),
        provision_asked_at = coalesce(excluded.provision_asked_at, provision_asked_at),
-       noncompliant_since = excluded.noncompliant_since, known_client = excluded.known_client,
-       pair_id = excluded.pair_id, revision = max(excluded.revision, revision)`,
+       noncompliant_since = excluded.noncompliant_since, refused_since = excluded.refused_since,
+       known_client = excluded.known_client, pair_id = excluded.pair_id, revision = max(excluded.revision, revision)`,
   )
 
   const makeRoom = createPairRoom(database)
@@ -83,14 +85,16 @@ export function createSightingsWriter(
     const seen = seenOf(sighting)
     const seenText = JSON.stringify(seen)
     const information = informationOf(sighting)
-    const noncompliantSince = noncompliantSinceOf(row, sighting)
+    const noncompliantSince = sinceWhen(row?.noncompliant_since, sighting.selfNoncompliant, at)
+    const refusedSince = sinceWhen(row?.refused_since, sighting.refused, at)
     const { known, before } = followClient(knownClientOf(row), claimOf(seen), at)
     const isHistory =
       row === undefined ||
       (sighting.allowed && row.allowed_at === null) ||
       (information !== null && information !== row.information) ||
       sighting.provisionAsked === true ||
-      noncompliantSince !== row.noncompliant_since
+      noncompliantSince !== row.noncompliant_since ||
+      refusedSince !== row.refused_since
     if (!isHistory && before === undefined && isQuiet(row, sighting, seenText)) return true
     const revision = isHistory ? transaction.nextRevision() : 0
     upsert.run(
@@ -107,6 +111,7 @@ export function createSightingsWriter(
       sighting.allowed ? at : null,
       sighting.provisionAsked === true ? at : null,
       noncompliantSince,
+      refusedSince,
       JSON.stringify(known),
       pairId(user, deviceKey),
       revision,
@@ -134,14 +139,10 @@ function claimOf({ deviceType, client }: ClientClaim): ClientClaim {
   return { deviceType, client }
 }
 
-/** Since when our own policies find the device wanting; a sighting that does not tell leaves it as it was. */
-function noncompliantSinceOf(
-  row: SightingRow | undefined,
-  { selfNoncompliant, at }: Sighting,
-): number | null {
-  const held = row?.noncompliant_since ?? null
-  if (selfNoncompliant === undefined) return held
-  return selfNoncompliant ? (held ?? at) : null
+/** Since when something is so, null where it is not; a sighting that does not tell leaves it as it was. */
+function sinceWhen(before: number | null = null, isSo: boolean | undefined, at: number): number | null {
+  if (isSo === undefined) return before
+  return isSo ? (before ?? at) : null
 }
 
 /** A row of an older version holds only what was seen last. */

@@ -78,6 +78,8 @@ export interface PairHistory {
   /** When the pair was last asked to provision so that a wipe can reach it. */
   readonly provisionAskedAt?: number
   readonly firstSeenAt?: number
+  /** Since when it is refused; absent where it was not refused when it was last seen. */
+  readonly refusedSince?: number
   /** Since when our own compliance policies, not the MDM's verdict, find the device wanting: its grace runs from here. */
   readonly noncompliantSince?: number
 }

@@ -38,6 +38,8 @@ export interface PolicyInForce extends PolicyVersion {
 /** What may change of the quarantine mailbox while it is served. */
 export interface QuarantineInForce {
   readonly texts: NoticeTexts
+  /** Since when pairs that have mail are kept from it, as too many turned refused at once; ms since the epoch. */
+  readonly heldSince?: number
 }
 
 export interface ProxyOptions {
@@ -122,6 +124,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     backendOf,
     passthroughPrefixes: config.routing.passthrough,
     policy: () => policy,
+    quarantineHeldSince: () => quarantine.heldSince,
     addresses,
     act: {
       forward: { upstreams, parked, authenticator, addresses, limits: config.limits, publicUrl, secure },

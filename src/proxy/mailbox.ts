@@ -36,7 +36,7 @@ export type Mailbox = (exchange: Exchange, judged: Judged, judgeAgain: JudgeAgai
 const maxBodyBytes = 262_144
 
 /** True where the quarantine mailbox is what a device gets. A redirect is one: an EAS client must not be sent elsewhere. */
-export function hasMailbox({ action }: Decision): boolean {
+export function hasMailbox({ action }: Pick<Decision, 'action'>): boolean {
   return action === 'quarantine' || action === 'redirect'
 }
 

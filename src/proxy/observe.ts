@@ -5,6 +5,7 @@ import { viewDevice } from '#policy/device-view.ts'
 import type { Action, Reason } from '#policy/reasons.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
 import type { ActResult, Exchange, Judged } from './exchange.ts'
+import { hasMailbox } from './mailbox.ts'
 
 /** What is known of a request that was refused before it was judged. */
 export interface Unjudged {
@@ -117,7 +118,17 @@ export function sightingOf(
     at,
     allowed: forwarded && result.status === 200 && servesMail(request.command),
     provisionAsked: result.provisionAsked ?? false,
+    ...standingOf(outcome, forwarded),
     ...(decision.selfNoncompliant !== undefined && { selfNoncompliant: decision.selfNoncompliant }),
     ...(result.information && { information: result.information }),
   }
+}
+
+/** Whether the pair is refused by now, as far as this request shows. */
+function standingOf(
+  { action, reportOnly, status }: Outcome,
+  forwarded: boolean,
+): Pick<Sighting, 'refused'> | undefined {
+  if (!reportOnly && (action === 'block' || hasMailbox({ action }))) return { refused: true }
+  return forwarded && status === 200 ? { refused: false } : undefined
 }

@@ -15,6 +15,7 @@ import { act, type ActDeps } from './act.ts'
 import type { AddressBook } from './edge/client-address.ts'
 import type { CurrentPolicy, Exchange, Judged } from './exchange.ts'
 import { outcomeOf, sightingOf, unjudgedOutcome } from './observe.ts'
+import { keepMail } from './keep-mail.ts'
 import { sendMalformed, sendUnavailable } from './respond.ts'
 import { routeDecision, type BackendRouter } from './routing.ts'
 import { createTracer, type Tracing } from './trace.ts'
@@ -32,6 +33,8 @@ export interface PipelineDeps {
   readonly passthroughPrefixes: readonly string[]
   /** The policy in force now; its revision rises with each load. */
   readonly policy: () => CurrentPolicy
+  /** See `keepMail`. */
+  readonly quarantineHeldSince: () => number | undefined
   readonly addresses: AddressBook
   readonly act: ActDeps
   readonly observe: (outcome: Outcome, sighting: Sighting | undefined) => void
@@ -93,7 +96,11 @@ function judge(deps: PipelineDeps, known: Known): Pick<Judged, 'decision' | 'pol
   const { request, identity, facts } = known
   const decision =
     routeDecision(request, identity.names.length > 0, deps.passthroughPrefixes) ??
-    decide(questionOf(deps, known), facts, policy.value, decidedAt)
+    keepMail(
+      decide(questionOf(deps, known), facts, policy.value, decidedAt),
+      facts,
+      deps.quarantineHeldSince(),
+    )
   return { decision, policy, decidedAt }
 }
 

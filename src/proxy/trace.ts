@@ -35,8 +35,8 @@ export function createTracer(
         requestId,
         at,
         identity,
-        explain: () =>
-          explainDecision({
+        explain: () => ({
+          ...explainDecision({
             request: questionOf(judged),
             facts,
             provenance: provenance(user, deviceKey),
@@ -45,6 +45,10 @@ export function createTracer(
             user,
             backend: backend.name,
           }),
+          // what the policy says of it may be held
+          action,
+          rule,
+        }),
       })
     } catch (error) {
       log.error({ err: error, requestId }, 'a decision could not be explained')

@@ -173,7 +173,7 @@ export function createMetrics({ lookups }: CountedElsewhere = noCounts): Metrics
     }),
     changesHeld: new Gauge({
       name: 'easgate_changes_held',
-      help: 'Changes that would refuse too many devices and wait for an operator, by kind: policy, source.',
+      help: 'Changes that would refuse too many devices and wait for an operator, by kind: policy, source, quarantine.',
       labelNames: ['kind'] as const,
       registers,
     }),

@@ -40,6 +40,7 @@ async function filledStore(t: Test): Promise<string> {
   await store.recordTraces([traceReport()])
   store.setOverride({ user: 'guest', deviceId: 'ApplG' }, lostPhone, 'api')
   store.keepPolicy(policy)
+  store.keepQuarantineHold({ heldSince: 5, countsFrom: 4 })
   await store.takePush('file', push)
   store.audit({ at: 1, actor: 'admin', event: 'facts-imported', detail: { records: devices } })
   store.close()
@@ -131,6 +132,7 @@ void t.test('a sound store is carried over whole', async (t) => {
     traces: 1,
     kept_policy: 1,
     store_secret: 1,
+    quarantine_hold: 1,
     push_marks: 1,
     audit_events: 3,
   })
@@ -145,6 +147,7 @@ void t.test('a sound store is carried over whole', async (t) => {
   t.same(store.overrides('guest', [], 'applg').override, lostPhone)
   t.match(store.traces('alice@example.com', 'appla'), [{ requestId: 'r-1', explained }])
   t.same(store.keptPolicy(), policy)
+  t.same(store.quarantineHold(), { heldSince: 5, countsFrom: 4 })
   t.equal(store.isPushTaken('file', push), true, 'a push cannot be played again')
   t.ok(store.currentRevision() > 2 * devices, 'revisions go on rising')
 })

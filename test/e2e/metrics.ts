@@ -56,7 +56,7 @@ const words: Readonly<Record<string, ReadonlySet<string>>> = {
     'faulty',
     'confirmed',
   ]),
-  kind: new Set(['policy', 'source']),
+  kind: new Set(['policy', 'source', 'quarantine']),
 }
 /** Bounds of histograms, and the servers of the config. */
 const numeric = new Set(['le', 'server'])

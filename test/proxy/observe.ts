@@ -2,6 +2,7 @@ import t from 'tap'
 import { parseRequest } from '#eas/parse.ts'
 import { compilePolicy } from '#policy/compile.ts'
 import { policySchema } from '#policy/schema.ts'
+import type { Action } from '#policy/reasons.ts'
 import type { ActResult, Judged } from '#proxy/exchange.ts'
 import { nextRequestId } from '#proxy/exchange.ts'
 import { outcomeOf, sightingOf } from '#proxy/observe.ts'
@@ -90,6 +91,21 @@ void t.test('only a whole success of Exchange counts as mail', async (t) => {
   t.equal(allowed(judgedAs({ decision: refused }), { ...answered, reportOnly: true }), true)
   const cut = { ...answered, action: 'unavailable', reason: 'upstream-unavailable' } as const
   t.equal(allowed(judgedAs(), cut), false)
+})
+
+function standing(action: Action, result: Partial<ActResult> = {}): boolean | undefined {
+  const decision = { ...judgedAs().decision, action }
+  return sighted(judgedAs({ decision }), { ...proved, ...result })?.refused
+}
+
+void t.test('a pair is refused until Exchange serves it', async (t) => {
+  for (const action of ['block', 'quarantine', 'redirect'] as const) {
+    t.equal(standing(action), true, action)
+    t.equal(standing(action, { reportOnly: true, server: 'mail1:443' }), false, `${action}, only reported`)
+  }
+  t.equal(standing('unavailable', { status: 503 }), undefined, 'a 503 says nothing of the device')
+  t.equal(standing('allow', { server: 'mail1:443' }), false)
+  t.equal(standing('allow', { server: 'mail1:443', status: 500 }), undefined)
 })
 
 void t.test('what became of it stands before what was decided', async (t) => {

@@ -88,6 +88,7 @@ export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promi
       routing: options.routing ?? { default: 'simulator', rules: [], passthrough: [] },
     },
     store,
+    quarantineHeldSince: () => undefined,
     policy: () => ({ value: compiled, revision: 1, digest: 'policy-1' }),
     now: () => adminNow,
   })

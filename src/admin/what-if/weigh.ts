@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SeenPair, SeenPairReader } from '#directory/seen-pairs.ts'
 import { compareSeen, type Compared, type Comparison } from './compare.ts'
 import { createTally, type Tally } from './tally.ts'
@@ -53,15 +54,31 @@ export function createScale({ share, now, isConfirmed, onRefusal }: ScaleOptions
       }
     },
     result: () => {
-      // a share such as 29% of 100 comes out a hair below 29
-      const maxNewRefusals = Math.max(alwaysFew, Math.floor(share * inUse + 1e-9))
+      const maxNewRefusals = mayBeRefused(share, inUse)
       return { inUse, newlyRefused, maxNewRefusals, tooHeavy: newlyRefused > maxNewRefusals }
     },
   }
 }
 
+/** How many of the devices in use a share allows to be refused. */
+export function mayBeRefused(share: number, inUse: number): number {
+  // a share such as 29% of 100 comes out a hair below 29
+  return Math.max(alwaysFew, Math.floor(share * inUse + 1e-9))
+}
+
+/** How many devices are in use. In slices. */
+export async function countInUse(store: SeenPairReader, now: number): Promise<number> {
+  const since = inUseSince(now)
+  let inUse = 0
+  for (const pairs of store.seenWindows(since)) {
+    inUse += pairs.filter((pair) => isInUse(pair, since)).length
+    await nextTurn()
+  }
+  return inUse
+}
+
 /** Seen since then and let in, or forwarded although it was reported as refused. */
-function isInUse({ lastAt, action, allowedAt }: SeenPair, since: number): boolean {
+export function isInUse({ lastAt, action, allowedAt }: SeenPair, since: number): boolean {
   return lastAt >= since && (action === 'allow' || (allowedAt ?? -Infinity) >= since)
 }
 
