@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createApi } from '#admin/api.ts'
+import { createConfirmedRefusals } from '#admin/confirmed-refusals.ts'
 import { createExplain } from '#admin/explain.ts'
 import { createGuard } from '#admin/guard.ts'
 import { createHeldChanges } from '#admin/held-changes.ts'
@@ -7,6 +8,7 @@ import { createMassRefusal } from '#admin/mass-refusal.ts'
 import { createPolicyKeeper, type CurrentPolicy } from '#admin/policy-keeper.ts'
 import { createPolicyRoutes } from '#admin/policy-routes.ts'
 import { createAdminServer } from '#admin/server.ts'
+import { createReadingGuard } from '#admin/reading-guard.ts'
 import { createSourceGuard } from '#admin/source-guard.ts'
 import { readToken } from '#admin/token.ts'
 import { createEvaluator } from '#admin/what-if/evaluate.ts'
@@ -136,9 +138,10 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       await sources.find((source) => source.name === name)?.readAgain?.()
       await publisher.settled()
     }
-    store.guardSets(
-      createSourceGuard({ store, judges, held, policy: policies.current, readAgain, now: Date.now }),
-    )
+    const confirmed = createConfirmedRefusals()
+    const guarded = { store, judges, held, confirmed, policy: policies.current, readAgain, now: Date.now }
+    store.guardSets(createSourceGuard(guarded))
+    store.guardReadings(createReadingGuard(guarded))
     const lookUps = createLookUps({ sources, enforced: publisher.settled, log })
     const firstReads = Promise.all(sources.map((source) => source.start(stopSources.signal)))
     // a first start would begin with 503s, a restart knows what it knew; a large file goes on being read beside it all

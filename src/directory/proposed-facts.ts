@@ -15,6 +15,8 @@ export interface ProposedFacts {
   readonly reader: FactsReader & SourcePartsReader & { readonly path: string }
   /** True where no device would get other facts. */
   readonly isEmpty: boolean
+  /** The users of whom something would change, by each of their names. */
+  readonly names: ReadonlySet<string>
   /** False for a pair whose facts would stay as they are. */
   concerns(pair: { readonly user: string; readonly deviceKey: string }): boolean
 }
@@ -88,6 +90,7 @@ function createProposal(
       putSync.run({ source, at })
       isWhole ||= reader.sourcesComplete() !== wasComplete
     },
+    names,
     get isEmpty() {
       return names.size === 0 && !isWhole
     },

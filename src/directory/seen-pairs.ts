@@ -21,6 +21,8 @@ export interface SeenPairReader {
    * window may be empty, and nothing stays open between two: the caller can pause there.
    */
   seenWindows(since: number): Generator<readonly SeenPair[]>
+  /** The pairs that were seen of one user. */
+  seenOf(user: string): readonly SeenPair[]
   /** The pair that `pairId` gives this name to, where it was seen. */
   seenPair(id: string): SeenPair | undefined
 }
@@ -46,6 +48,11 @@ export function createSeenPairReader(database: DatabaseSync): SeenPairReader {
     `SELECT user, device_key, device_id, action, reason, seen, last_at, allowed_at FROM sightings
      WHERE (user, device_key) > (?, ?) ORDER BY user, device_key LIMIT ${windowRows}`,
   )
+  const selectOfUser = prepare<SeenRow>(
+    database,
+    `SELECT user, device_key, device_id, action, reason, seen, last_at, allowed_at FROM sightings
+     WHERE user = ? ORDER BY device_key`,
+  )
   const selectPair = prepare<SeenRow>(
     database,
     `SELECT user, device_key, device_id, action, reason, seen, last_at, allowed_at FROM sightings WHERE pair_id = ?`,
@@ -59,6 +66,8 @@ export function createSeenPairReader(database: DatabaseSync): SeenPairReader {
         last = rows.at(-1)
       }
     },
+
+    seenOf: (user) => selectOfUser.all(user).map(seenPair),
 
     seenPair(id) {
       const row = selectPair.get(id)

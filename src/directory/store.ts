@@ -21,6 +21,7 @@ import { createPruner, type Pruned, type Retention } from './prune.ts'
 import { createProvenanceReader, type ProvenanceReader } from './provenance.ts'
 import { apiSource, createFactsReader, type FactsReader } from './read-facts.ts'
 import { createTraceReader, type TraceReader } from './read-traces.ts'
+import { createSieve, type ReadingGuard } from './reading-guard.ts'
 import type { FactsRecord } from './record.ts'
 import { createSeenPairReader, type SeenPairReader } from './seen-pairs.ts'
 import { isAdmitted, type SetGuard } from './set-guard.ts'
@@ -104,6 +105,8 @@ export interface Store
   replace(source: string, records: readonly FactsRecord[], set: SourceSet): Promise<ReplacedSet>
   /** Sets who is asked before a full set is written; nobody by default, and nobody while the store holds no facts. */
   guardSets(guard: SetGuard): void
+  /** The same for what a source gives page by page, or as it changes. */
+  guardReadings(guard: ReadingGuard): void
   /**
    * Removes the device in every spelling, of one source or of all. `user` may be any name of the user, who stays with
    * names and groups.
@@ -258,6 +261,12 @@ function createOwner(
   ) as unknown as { get(named: { source: string }): unknown }
   const selectAnything = prepare(database, 'SELECT 1 FROM users UNION ALL SELECT 1 FROM device_facts LIMIT 1')
   let guard: SetGuard | undefined
+  let readingGuard: ReadingGuard | undefined
+  const hasFacts = (): boolean => selectAnything.get() !== undefined
+  const sieve = createSieve({
+    guard: () => (hasFacts() ? readingGuard : undefined),
+    target: () => ({ path, sourceOrder, at: now() }),
+  })
   /** The last full set per source: the next one waits for it. */
   const replacing = new Map<string, Promise<unknown>>()
 
@@ -278,7 +287,7 @@ function createOwner(
     const faults = set.faults ?? 0
     const complete = set.complete && faults === 0
     const since = set.since ?? committer.revision
-    if (guard !== undefined && selectAnything.get() !== undefined) {
+    if (guard !== undefined && hasFacts()) {
       const target = { path, sourceOrder, at }
       if (!(await isAdmitted(guard, target, source, records, { complete, since }))) {
         const error = 'the last set would refuse too many devices and waits for an operator'
@@ -299,8 +308,8 @@ function createOwner(
     ...createKeptPolicyWriter(database, committer),
     ...createQuarantineHoldWriter(database, committer),
     ...createEnrollmentCodeStore(database, committer, now),
-    ...createDeviceSweeps(database, committer, { rows, recordSync, now }),
-    ...createUserSweeps(database, committer, rows, sourceOrder),
+    ...createDeviceSweeps(database, committer, { rows, sieve, recordSync, now }),
+    ...createUserSweeps(database, committer, { rows, sieve, sourceOrder }),
     ...createSourcePartsWriter(database, committer, announce, now),
     ...overrides,
     isPushTaken: pushes.isPushTaken,
@@ -319,6 +328,9 @@ function createOwner(
 
     guardSets(asked) {
       guard = asked
+    },
+    guardReadings(asked) {
+      readingGuard = asked
     },
 
     remove: (user, deviceId, source) => {

@@ -5,6 +5,7 @@ import type { Change } from './changes.ts'
 import type { Committer, Transaction } from './commit.ts'
 import { prepare } from './database.ts'
 import { isBetterRecord } from './match.ts'
+import type { Sieve } from './reading-guard.ts'
 import { createRowSet } from './row-set.ts'
 import type { SyncAttempt } from './sync-state.ts'
 import type { DeviceRow, GivenDevice, RowWriter } from './write-rows.ts'
@@ -71,6 +72,7 @@ export interface DeviceSweeps {
 
 export interface DeviceSweepsDeps {
   readonly rows: RowWriter
+  readonly sieve: Sieve
   readonly recordSync: (source: string, attempt: SyncAttempt) => void
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -86,7 +88,7 @@ const windowRows = 500
 export function createDeviceSweeps(
   database: DatabaseSync,
   committer: Committer,
-  { rows, recordSync, now }: DeviceSweepsDeps,
+  { rows, sieve, recordSync, now }: DeviceSweepsDeps,
 ): DeviceSweeps {
   const selectWindow = prepare<UnlistedDevice>(
     database,
@@ -106,13 +108,26 @@ export function createDeviceSweeps(
     row: DeviceRow | undefined,
     confirm: boolean,
     keepHeld: KeepHeld | undefined,
+    target: RowWriter = rows,
   ): number {
-    if (row === undefined && rows.userRow(device.user, source) === undefined) {
-      rows.putUser(transaction, source, device.user, undefined, { aliases: [], groups: [] })
+    if (row === undefined && target.userRow(device.user, source) === undefined) {
+      target.putUser(transaction, source, device.user, undefined, { aliases: [], groups: [] })
     }
     const facts =
       row === undefined || keepHeld === undefined ? device.facts : keepHeld(device.facts, factsOf(row))
-    return rows.putDevice(transaction, source, { ...device, facts }, row, confirm)
+    return target.putDevice(transaction, source, { ...device, facts }, row, confirm)
+  }
+
+  /** Writes a record as it will be written most often: one that another record of its device may stand for is passed over. */
+  function propose(source: string, since: number, keepHeld: KeepHeld | undefined) {
+    return {
+      userOf: ({ user }: SourceDevice) => user,
+      write: (device: SourceDevice, transaction: Transaction, target: RowWriter) => {
+        const row = target.deviceRow(device.user, device.deviceId, source)
+        if (row !== undefined && (row.revision > since || isRival(row, device))) return
+        put(transaction, source, device, row, false, keepHeld, target)
+      },
+    }
   }
 
   /** The whole table, a window at a time, so that no read stays open between two. */
@@ -161,6 +176,15 @@ export function createDeviceSweeps(
       }
     }
 
+    /** What may not be written is listed all the same: its row stays as it is. */
+    function listHeld(page: readonly SourceDevice[], admitted: ReadonlySet<SourceDevice>): void {
+      for (const device of page) {
+        if (admitted.has(device)) continue
+        const row = rows.deviceRow(device.user, device.deviceId, source)
+        if (row !== undefined && !isRival(row, device)) listed.add(row.id)
+      }
+    }
+
     const isUnlisted = (row: UnlistedDevice): boolean =>
       row.source === source && row.revision <= startedAtRevision && !listed.has(row.id)
 
@@ -195,7 +219,9 @@ export function createDeviceSweeps(
       },
 
       async add(page, since) {
-        await committer.commitInSlices(page, (device, transaction) => take(transaction, device, since))
+        const admitted = await sieve.sift(source, page, propose(source, since, keepHeld))
+        listHeld(page, new Set(admitted))
+        await committer.commitInSlices(admitted, (device, transaction) => take(transaction, device, since))
       },
 
       async unlisted(limit) {
@@ -249,6 +275,7 @@ export function createDeviceSweeps(
           ...(faults === undefined ? undefined : { faults }),
           ...(error === undefined ? undefined : { error }),
         })
+        sieve.finished(source, outcome === 'complete')
       },
     }
   }
@@ -256,12 +283,16 @@ export function createDeviceSweeps(
   return {
     sweepDevices,
 
-    putDevices: (source, devices, { keepHeld } = {}) =>
-      committer.commitInSlices(devices, (device, transaction) => {
+    async putDevices(source, devices, { keepHeld } = {}) {
+      const admitted = await sieve.sift(source, devices, propose(source, Infinity, keepHeld))
+      const changes = await committer.commitInSlices(admitted, (device, transaction) => {
         const row = rows.deviceRow(device.user, device.deviceId, source)
         if (row !== undefined && isRival(row, device) && !isBetterRecord(device.facts, factsOf(row))) return
         put(transaction, source, device, row, true, keepHeld)
-      }),
+      })
+      sieve.finished(source, false)
+      return changes
+    },
 
     removeRecord(source, user, deviceId, recordId) {
       return committer.commit((transaction) => {

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Committer } from './commit.ts'
+import type { Committer, Transaction } from './commit.ts'
 import { prepare } from './database.ts'
+import type { Sieve } from './reading-guard.ts'
 import { createRowSet } from './row-set.ts'
 import { listOf, type RowWriter, type UserLists, type UserRow } from './write-rows.ts'
 
@@ -58,12 +59,17 @@ const windowRows = 500
 
 const nothing: UserLists = { aliases: [], groups: [] }
 
-/** @param sourceOrder every source that counts */
+export interface UserSweepsDeps {
+  readonly rows: RowWriter
+  readonly sieve: Sieve
+  /** Every source that counts. */
+  readonly sourceOrder: readonly string[]
+}
+
 export function createUserSweeps(
   database: DatabaseSync,
   committer: Committer,
-  rows: RowWriter,
-  sourceOrder: readonly string[],
+  { rows, sieve, sourceOrder }: UserSweepsDeps,
 ): UserSweeps {
   const selectWindow = prepare<UserRow>(
     database,
@@ -96,19 +102,35 @@ export function createUserSweeps(
   ): UserSweep<Entry> {
     const startedAtRevision = committer.revision
     const listed = createRowSet()
+
+    function put(entry: Entry, transaction: Transaction, target: RowWriter): number {
+      const user = steps.userOf(entry)
+      const row = target.userRow(user, source)
+      const isListed = row !== undefined && listed.has(row.id)
+      const lists = steps.listsOf(entry, row === undefined ? nothing : heldLists(row), isListed)
+      return target.putUser(transaction, source, user, row, lists)
+    }
+
+    /** What may not be written is listed all the same: its row stays as it is. */
+    function listHeld(page: readonly Entry[], admitted: ReadonlySet<Entry>): void {
+      for (const entry of page) {
+        const row = admitted.has(entry) ? undefined : rows.userRow(steps.userOf(entry), source)
+        if (row !== undefined) listed.add(row.id)
+      }
+    }
+
     return {
       get listed() {
         return listed.size
       },
 
       async add(page) {
-        await committer.commitInSlices(page, (entry, transaction) => {
-          const user = steps.userOf(entry)
-          const row = rows.userRow(user, source)
-          const isListed = row !== undefined && listed.has(row.id)
-          const lists = steps.listsOf(entry, row === undefined ? nothing : heldLists(row), isListed)
-          listed.add(rows.putUser(transaction, source, user, row, lists))
-        })
+        const { userOf } = steps
+        const admitted = await sieve.sift(source, page, { userOf, write: put })
+        listHeld(page, new Set(admitted))
+        await committer.commitInSlices(admitted, (entry, transaction) =>
+          listed.add(put(entry, transaction, rows)),
+        )
       },
 
       async unlisted(limit) {

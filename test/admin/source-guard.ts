@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { createConfirmedRefusals } from '#admin/confirmed-refusals.ts'
 import { createSourceGuard } from '#admin/source-guard.ts'
 import type { FactsRecord } from '#directory/record.ts'
 import { phone } from '../support/directory-store.ts'
@@ -49,7 +50,15 @@ async function startGuarded(t: Test, options: PolicyNodeOptions): Promise<Guarde
   }
   const readAgain = async () => void (await read(last))
   store.guardSets(
-    createSourceGuard({ store, judges, held, policy: keeper.current, readAgain, now: () => policyNow }),
+    createSourceGuard({
+      store,
+      judges,
+      held,
+      confirmed: createConfirmedRefusals(),
+      policy: keeper.current,
+      readAgain,
+      now: () => policyNow,
+    }),
   )
   return {
     ...node,
@@ -139,6 +148,7 @@ void t.test('a source that went on when it is read again brings what was confirm
         store,
         judges,
         held: node.held,
+        confirmed: createConfirmedRefusals(),
         policy: keeper.current,
         readAgain,
         now: () => policyNow,

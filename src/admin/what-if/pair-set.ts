@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 /** A pair of user and device. */
-interface Pair {
+export interface Pair {
   readonly user: string
   readonly deviceKey: string
 }
@@ -15,26 +15,33 @@ export interface PairSet {
 
 /** Collects pairs for a set. */
 export interface PairCollector {
-  readonly add: (pair: Pair) => void
+  /** False where the pair was there already. */
+  readonly add: (pair: Pair) => boolean
+  readonly size: () => number
   readonly result: () => PairSet
 }
 
 /** @param of whose pairs they are; it tells sets of the same pairs apart */
 export function createPairCollector(of: string): PairCollector {
-  const keys: number[] = []
+  const keys = new Set<number>()
   return {
-    add: (pair) => keys.push(keyOf(pair)),
+    add: (pair) => {
+      const before = keys.size
+      return keys.add(pairKey(pair)).size > before
+    },
+    size: () => keys.size,
     result: () => {
       const sorted = Float64Array.from(keys).toSorted()
       return {
-        has: (pair) => holds(sorted, keyOf(pair)),
+        has: (pair) => holds(sorted, pairKey(pair)),
         digest: createHash('sha256').update(`${of}\n`).update(sorted).digest('hex').slice(0, 12),
       }
     },
   }
 }
 
-function keyOf({ user, deviceKey }: Pair): number {
+/** 48 bits that stand for a pair. */
+export function pairKey({ user, deviceKey }: Pair): number {
   return createHash('sha1')
     .update(JSON.stringify([user, deviceKey]))
     .digest()
