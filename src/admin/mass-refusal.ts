@@ -10,11 +10,9 @@ import { countInUse, mayBeRefused, type Weight } from './what-if/weigh.ts'
 export interface MassRefusal {
   /** Since when it is held, ms since the epoch; undefined: it is not. */
   readonly heldSince: () => number | undefined
-  /** Looks once. */
-  readonly look: () => void
-  /** Counts the devices in use, of which the share is taken; before that nothing is noticed. In slices. */
-  readonly measure: () => Promise<void>
-  /** Measures and looks from now on. Gives the function that ends it. */
+  /** Looks once; settles where it had to count the devices in use, before it tells. */
+  readonly look: () => Promise<void>
+  /** Looks every second from now on. Gives the function that ends it. */
   readonly watch: () => () => void
 }
 
@@ -32,7 +30,8 @@ export interface MassRefusalDeps {
 
 const windowMs = 600_000
 const lookMs = 1000
-const measureMs = 600_000
+/** The devices in use are counted when their share is asked for, at most this often. */
+const countMs = 60_000
 /** What an operator has confirmed brings its refusals within this time, as the devices come by. */
 const confirmedMs = 3_600_000
 
@@ -47,7 +46,9 @@ const origin = { kind: 'quarantine', name: 'mass-refusal' } as const
 export function createMassRefusal(deps: MassRefusalDeps): MassRefusal {
   const { store, held, share, log, now, onChange } = deps
   let hold = store.quarantineHold()
-  let inUse: number | undefined
+  /** Devices in use, and when they were counted. */
+  let counted = { inUse: 0, at: -Infinity }
+  let looking = false
   if (hold.heldSince !== undefined) show(hold.heldSince)
 
   function set(next: typeof hold): Promise<void> {
@@ -56,10 +57,9 @@ export function createMassRefusal(deps: MassRefusalDeps): MassRefusal {
     return onChange(next.heldSince)
   }
 
-  /** How many may turn; undefined before anything was measured. */
-  function allowance(): number | undefined {
-    if (inUse === undefined) return undefined
-    return mayBeRefused(share, inUse) + held.confirmedSince(now() - confirmedMs)
+  /** How many may turn. What an operator has confirmed is not asked of him again. */
+  function allowance(): number {
+    return mayBeRefused(share, counted.inUse) + held.confirmedSince(now() - confirmedMs)
   }
 
   /** Who turned within the time before it was held, and since then. */
@@ -70,8 +70,8 @@ export function createMassRefusal(deps: MassRefusalDeps): MassRefusal {
   function show(heldSince: number): void {
     const from = countedFrom(hold)
     const newlyRefused = store.countTurned(from)
-    const maxNewRefusals = allowance() ?? 0
-    const weight: Weight = { inUse: inUse ?? 0, newlyRefused, maxNewRefusals, tooHeavy: true }
+    const { inUse } = counted
+    const weight: Weight = { inUse, newlyRefused, maxNewRefusals: allowance(), tooHeavy: true }
     const tally = tallyOf(weight, store.turnedPairs(from))
     const digest = digestOf(`${origin.name} ${heldSince}`)
     held.hold({ ...origin, digest, heldAt: heldSince, weight, tally }, async () => {
@@ -79,47 +79,42 @@ export function createMassRefusal(deps: MassRefusalDeps): MassRefusal {
     })
   }
 
-  function look(): void {
-    const most = allowance()
-    if (most === undefined) return
-    const tooMany = store.countTurned(countedFrom(hold)) > most
-    if (tooMany === (hold.heldSince !== undefined)) return
-    if (tooMany) {
-      const heldSince = now()
-      void set({ ...hold, heldSince })
-      show(heldSince)
-    } else {
-      void set({ countsFrom: hold.countsFrom })
-      held.release(origin)
+  /** True where more turned than may, of as many as are in use now. */
+  async function tooMany(): Promise<boolean> {
+    const turned = () => store.countTurned(countedFrom(hold))
+    if (turned() <= mayBeRefused(share, 0)) return false
+    if (now() - counted.at >= countMs) counted = { inUse: await countInUse(store, now()), at: now() }
+    return turned() > allowance()
+  }
+
+  async function look(): Promise<void> {
+    if (looking) return
+    looking = true
+    try {
+      const isTooMany = await tooMany()
+      if (isTooMany === (hold.heldSince !== undefined)) return
+      if (isTooMany) {
+        const heldSince = now()
+        void set({ ...hold, heldSince })
+        show(heldSince)
+      } else {
+        void set({ countsFrom: hold.countsFrom })
+        held.release(origin)
+      }
+    } finally {
+      looking = false
     }
   }
-
-  async function measure(): Promise<void> {
-    inUse = await countInUse(store, now())
-  }
-
-  /** A fault of the store is told where mail is served; here the next look comes soon. */
-  const failed = (error: unknown) => log.error({ err: error }, 'refused devices could not be counted')
-  const measureOrTell = () => void measure().catch(failed)
 
   return {
     heldSince: () => hold.heldSince,
     look,
-    measure,
     watch: () => {
-      measureOrTell()
-      const measuring = setInterval(measureOrTell, measureMs)
-      const looking = setInterval(() => {
-        try {
-          look()
-        } catch (error) {
-          failed(error)
-        }
+      const timer = setInterval(() => {
+        // where mail is served a fault of the store is told as well; the next look comes soon
+        look().catch((error: unknown) => log.error({ err: error }, 'refused devices could not be counted'))
       }, lookMs)
-      return () => {
-        clearInterval(measuring)
-        clearInterval(looking)
-      }
+      return () => clearInterval(timer)
     },
   }
 }

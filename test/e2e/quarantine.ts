@@ -193,3 +193,63 @@ void t.test(
     t.equal(await node.stop(), 0)
   },
 )
+
+void t.test(
+  'where too many turn refused at once, those that have mail keep it until an operator means it',
+  async (t) => {
+    const configFile = writeConfig(t, { policy, extra: 'workers: 2' })
+    const node = await startNode(t, configFile)
+    const phones = Array.from({ length: 8 }, (_, number) => {
+      const options: PhoneOptions = { url: node.proxyUrl, user, deviceId: `ApplMANY${number}` }
+      const client = new MailClient(options)
+      return { version: '14.1', form: 'plain', waits: 'ping', name: `phone ${number}`, client } as const
+    })
+    const [first, last] = [phones.slice(0, 6), phones.slice(6)]
+    const held = async () =>
+      ((await node.admin('GET', '/api/policy')).json() as { held: { kind: string; digest: string }[] }).held
+
+    await push(t, node, phones, 'compliant')
+    await Promise.all(phones.map(({ client }) => client.connect()))
+    const mails = last[0]?.client.mails()
+    await whenServed(node, phones)
+
+    await push(t, node, first, 'noncompliant')
+    await Promise.all(first.map(({ client }) => client.connect()))
+    for (const { client, name } of first) t.strictSame(client.mails(), [`Inbox/${hold}`], name)
+    const alarm = await node.logLine(({ kind }) => kind === 'quarantine')
+    t.match(alarm, { level: 'error', newlyRefused: 6, maxNewRefusals: 5, inUse: 8 })
+
+    await push(t, node, last, 'noncompliant')
+    for (const { client, name } of last) {
+      await t.rejects(client.connect(), { name: 'Refused', status: '129' }, `${name} is refused`)
+      t.strictSame(client.mails(), mails, 'and keeps its mail')
+    }
+    const pair = `user=${user}&deviceId=ApplMANY7`
+    t.match((await node.admin('GET', `/api/explain?${pair}`)).json(), {
+      action: 'block',
+      reason: 'noncompliant',
+      rule: 'mass-refusal',
+    })
+    await Promise.all(first.map(({ client }) => client.connect()))
+    for (const { client } of first) t.equal(client.restarts, 1, 'who has the message already keeps that')
+
+    const [change] = await held()
+    t.match(change, { kind: 'quarantine', name: 'mass-refusal' })
+    const { status } = await node.admin('POST', '/api/policy/confirm', { digest: change?.digest })
+    t.equal(status, 200)
+    t.strictSame(await held(), [])
+    for (const { client, name } of last) {
+      await client.connect()
+      t.strictSame(client.mails(), [`Inbox/${hold}`], `${name} is quarantined`)
+    }
+    t.equal(await node.stop(), 0)
+  },
+)
+
+/** Resolves once the store knows that they were served mail: workers tell it once a second. */
+async function whenServed(node: NodeProcess, phones: readonly Walker[]): Promise<void> {
+  for (const { client } of phones) {
+    const path = `/api/devices/${user}/${client.phone.options.deviceId}`
+    while (!(await node.admin('GET', path)).text.includes('"allowedAt"'));
+  }
+}
