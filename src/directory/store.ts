@@ -8,6 +8,7 @@ import { createCommitter } from './commit.ts'
 import { openForReading, openForWriting, prepare } from './database.ts'
 import { createEnrollmentCodeStore, type EnrollmentCodeStore } from './enrollment-codes.ts'
 import { DirectoryError, storeError } from './errors.ts'
+import { createFullSets, type FullSets } from './full-sets.ts'
 import {
   createKeptPolicyReader,
   createKeptPolicyWriter,
@@ -24,7 +25,7 @@ import { createTraceReader, type TraceReader } from './read-traces.ts'
 import { createSieve, type ReadingGuard } from './reading-guard.ts'
 import type { FactsRecord } from './record.ts'
 import { createSeenPairReader, type SeenPairReader } from './seen-pairs.ts'
-import { isAdmitted, type SetGuard } from './set-guard.ts'
+import type { GuardedStore } from './set-guard.ts'
 import type { Sighting } from './sightings.ts'
 import { createSigningKeyReader, ensureSecret, type SigningKeyReader } from './signing-keys.ts'
 import {
@@ -89,6 +90,7 @@ export interface Store
     QuarantineHoldWriter,
     EnrollmentCodeStore,
     DeviceSweeps,
+    FullSets,
     UserSweeps,
     SourcePartsWriter,
     PushWriter {
@@ -98,14 +100,7 @@ export interface Store
    * ones.
    */
   upsert(source: string, records: Iterable<FactsRecord>, mode?: UpsertMode): Promise<readonly Change[]>
-  /**
-   * Takes the full set of one source; sets of one source are taken one after the other. Where the guard says no, all
-   * stays as it is.
-   */
-  replace(source: string, records: readonly FactsRecord[], set: SourceSet): Promise<ReplacedSet>
-  /** Sets who is asked before a full set is written; nobody by default, and nobody while the store holds no facts. */
-  guardSets(guard: SetGuard): void
-  /** The same for what a source gives page by page, or as it changes. */
+  /** Sets who is asked before what a source gives page by page, or as it changes, is written; see `guardSets`. */
   guardReadings(guard: ReadingGuard): void
   /**
    * Removes the device in every spelling, of one source or of all. `user` may be any name of the user, who stays with
@@ -126,25 +121,6 @@ export interface Store
   onChange(listener: (changes: readonly Change[]) => void): () => void
   /** Removes what is older than the retention allows, and overrides that have ended, in slices. */
   prune(retention: Retention): Promise<Pruned>
-}
-
-/** A full set of one source. */
-export interface SourceSet {
-  /** True: what is not listed is gone. False, or any fault: nothing is removed. */
-  readonly complete: boolean
-  /** Records that could not be read. */
-  readonly faults?: number
-  /** `currentRevision()` when the reading began: what was written to this source since then is newer than the set. */
-  readonly since?: number
-}
-
-/** What a full set did. */
-export interface ReplacedSet {
-  readonly records: number
-  readonly changed: number
-  readonly removed: number
-  /** True where the guard said no: then it did nothing. */
-  readonly held: boolean
 }
 
 export interface ReaderOptions {
@@ -260,15 +236,11 @@ function createOwner(
     `SELECT 1 FROM users WHERE source = :source UNION ALL SELECT 1 FROM device_facts WHERE source = :source LIMIT 1`,
   ) as unknown as { get(named: { source: string }): unknown }
   const selectAnything = prepare(database, 'SELECT 1 FROM users UNION ALL SELECT 1 FROM device_facts LIMIT 1')
-  let guard: SetGuard | undefined
   let readingGuard: ReadingGuard | undefined
   const hasFacts = (): boolean => selectAnything.get() !== undefined
-  const sieve = createSieve({
-    guard: () => (hasFacts() ? readingGuard : undefined),
-    target: () => ({ path, sourceOrder, at: now() }),
-  })
-  /** The last full set per source: the next one waits for it. */
-  const replacing = new Map<string, Promise<unknown>>()
+  const target = (): GuardedStore => ({ path, sourceOrder, at: now() })
+  const sieve = createSieve({ guard: () => (hasFacts() ? readingGuard : undefined), target })
+  const fullSets = createFullSets({ committer, facts, recordSync, hasFacts, target })
 
   function known(source: string): string {
     if (sourceOrder.includes(source)) return source
@@ -276,30 +248,6 @@ function createOwner(
       'SOURCE_UNKNOWN',
       `${source} is not one of the sources ${sourceOrder.join(', ')}`,
     )
-  }
-
-  async function replaceNow(
-    source: string,
-    records: readonly FactsRecord[],
-    set: SourceSet,
-  ): Promise<ReplacedSet> {
-    const at = now()
-    const faults = set.faults ?? 0
-    const complete = set.complete && faults === 0
-    const since = set.since ?? committer.revision
-    if (guard !== undefined && hasFacts()) {
-      const target = { path, sourceOrder, at }
-      if (!(await isAdmitted(guard, target, source, records, { complete, since }))) {
-        const error = 'the last set would refuse too many devices and waits for an operator'
-        recordSync(source, { outcome: 'held', at, confirms: false, faults, error })
-        return { records: 0, changed: 0, removed: 0, held: true }
-      }
-    }
-    const replaced = await facts.replace(source, records, { complete, since })
-    const outcome = complete ? 'complete' : 'partial'
-    recordSync(source, { outcome, at, confirms: complete, records: replaced.records, faults })
-    const { changes, removed } = replaced
-    return { records: replaced.records, changed: changes.length, removed, held: false }
   }
 
   return {
@@ -316,19 +264,8 @@ function createOwner(
     takePush: async (source, push) => pushes.takePush(known(source), push),
     upsert: async (source, records, mode = 'given') => facts.upsert(known(source), records, mode),
 
-    async replace(source, records, set) {
-      const before = replacing.get(known(source))
-      const run = (async () => {
-        await before?.catch(() => undefined)
-        return replaceNow(source, records, set)
-      })()
-      replacing.set(source, run)
-      return run
-    },
-
-    guardSets(asked) {
-      guard = asked
-    },
+    guardSets: (asked) => fullSets.guardSets(asked),
+    replace: async (source, records, set) => fullSets.replace(known(source), records, set),
     guardReadings(asked) {
       readingGuard = asked
     },
