@@ -2,7 +2,8 @@ import type { Change } from '#directory/changes.ts'
 import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import type { Config } from '#config/schema.ts'
-import type { PolicyInForce, QuarantineInForce } from '#proxy/create-proxy.ts'
+import type { EnteredCode } from '#enrollment/codes.ts'
+import type { EnrollmentInForce, PolicyInForce, QuarantineInForce } from '#proxy/create-proxy.ts'
 import type { MetricsSnapshot } from '#telemetry/metrics.ts'
 import type { HourlyCount } from '#directory/audit.ts'
 import type { TraceReport } from '#directory/traces.ts'
@@ -12,6 +13,7 @@ export interface WorkerSettings {
   readonly config: Config
   readonly policy: PolicyInForce
   readonly quarantine: QuarantineInForce
+  readonly enrollment: EnrollmentInForce
   /** How many there are. */
   readonly workers: number
 }
@@ -22,8 +24,12 @@ export type OwnerMessage =
   | { readonly type: 'changes'; readonly id: number; readonly changes: readonly Change[] }
   | { readonly type: 'policy'; readonly id: number; readonly policy: PolicyInForce }
   | { readonly type: 'quarantine'; readonly id: number; readonly quarantine: QuarantineInForce }
+  | { readonly type: 'enrollment'; readonly id: number; readonly enrollment: EnrollmentInForce }
   | { readonly type: 'metrics'; readonly id: number }
   | { readonly type: 'looked-up'; readonly id: number; readonly outcome: LookUpOutcome }
+  /** Without a code where none could be made. */
+  | { readonly type: 'code-made'; readonly id: number; readonly code?: string }
+  | { readonly type: 'code-entered'; readonly id: number; readonly entered: EnteredCode }
   /** Answered when nothing is served any more and the last report is sent; then the worker ends. */
   | { readonly type: 'stop'; readonly id: number }
 
@@ -42,6 +48,10 @@ export type WorkerMessage =
   | { readonly type: 'ack'; readonly id: number }
   /** Asks for one device; answered with `looked-up` once what the sources say of it is in force. */
   | { readonly type: 'look-up'; readonly id: number; readonly user: string; readonly deviceId: string }
+  /** Asks for a code that opens the page of a pair elsewhere; answered with `code-made`. */
+  | { readonly type: 'make-code'; readonly id: number; readonly pairId: string }
+  /** Somebody entered a code; answered with `code-entered`. */
+  | { readonly type: 'enter-code'; readonly id: number; readonly code: string; readonly address: string }
   | { readonly type: 'metrics'; readonly id: number; readonly snapshot: MetricsSnapshot }
   /** Once a second where anything happened, and once more at the end. Bounded. */
   | { readonly type: 'report'; readonly report: Report }

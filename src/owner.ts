@@ -20,6 +20,7 @@ import type { FactsSource } from '#directory/facts-source.ts'
 import { sourceNames } from '#config/source-names.ts'
 import { createLookup } from '#directory/lookup.ts'
 import { openStore, type Store } from '#directory/store.ts'
+import { createEnrollmentCodes } from '#enrollment/codes.ts'
 import { loginRulesOf } from '#proxy/create-proxy.ts'
 import { splitAddress } from '#proxy/edge/listener.ts'
 import { createLog, type Logger } from '#telemetry/log.ts'
@@ -28,6 +29,7 @@ import { createSources } from './create-sources.ts'
 import { startSimulators, withSimulators } from './embedded-simulators.ts'
 import { createLookUps } from './look-ups.ts'
 import { createPublisher } from './publisher.ts'
+import { createEnrollmentKeeper } from './enrollment-keeper.ts'
 import { createQuarantineKeeper } from './quarantine-keeper.ts'
 import { createReports } from './reports.ts'
 import { refuseUnsafeRuntime } from './runtime.ts'
@@ -87,6 +89,17 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       log,
       onChange: (current) => workers.setQuarantine(current),
     })
+    const enrollment = createEnrollmentKeeper({
+      config,
+      log,
+      onChange: (current) => workers.setEnrollment(current),
+    })
+    const codes = createEnrollmentCodes({
+      store,
+      key: store.signingKey('enrollment link'),
+      now: Date.now,
+      log,
+    })
     const count = workerCount(config.workers)
     const workers = createWorkers({
       count,
@@ -94,11 +107,14 @@ export async function startNode({ config: { value: configured }, policy: loaded 
         config,
         policy: handed(policies.current()),
         quarantine: quarantine.current(),
+        enrollment: enrollment.current(),
         workers: count,
       }),
       log,
       onReport: reports.add,
       onLookUp: (user, deviceId) => lookUps.lookUp(user, deviceId),
+      onMakeCode: codes.make,
+      onEnterCode: codes.enter,
     })
     const publisher = createPublisher(workers.publish)
     store.onChange(publisher.add)
@@ -156,6 +172,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     const reload = () => {
       void policies.reload()
       void quarantine.reload()
+      void enrollment.reload()
     }
     process.on('SIGHUP', reload)
     started.defer(() => {

@@ -5,6 +5,7 @@ import { createLookup, type Lookup } from '#directory/lookup.ts'
 import { createHourlyCounts } from '#directory/hourly-counts.ts'
 import { createSightingBatch } from '#directory/sightings.ts'
 import { openStoreReader } from '#directory/store.ts'
+import type { EnteredCode } from '#enrollment/codes.ts'
 import { createTraceBatch } from '#directory/traces.ts'
 import { createProxy, type Proxy } from '#proxy/create-proxy.ts'
 import { createLog, type Logger } from '#telemetry/log.ts'
@@ -25,7 +26,21 @@ export function runWorker(): void {
   const sightings = createSightingBatch({ max: maxReportedPairs })
   const traces = createTraceBatch({ max: maxExplanations })
   const counts = createHourlyCounts(Date.now)
-  const lookUps = createOwnerLookUps()
+  const lookUps = createQuestions<{ user: string; deviceId: string }, LookUpOutcome>((id, pair) => ({
+    type: 'look-up',
+    id,
+    ...pair,
+  }))
+  const codes = createQuestions<string, string | undefined>((id, pairId) => ({
+    type: 'make-code',
+    id,
+    pairId,
+  }))
+  const tries = createQuestions<{ code: string; address: string }, EnteredCode>((id, tried) => ({
+    type: 'enter-code',
+    id,
+    ...tried,
+  }))
 
   const report = (isLast = false) => {
     const seen = sightings.drain()
@@ -38,7 +53,8 @@ export function runWorker(): void {
     send({ type: 'report', report: { sightings: pairs, counts: counted, traces: traced.traces } })
   }
 
-  const start = async ({ config, policy, quarantine, workers }: WorkerSettings, log: Logger) => {
+  const start = async (settings: WorkerSettings, log: Logger) => {
+    const { config, policy, quarantine, enrollment, workers } = settings
     const store = openStoreReader(config.store.path, { sourceOrder: sourceNames(config) })
     lookup = createLookup({ store, max: config.limits.cachedDevices })
     proxy = createProxy({
@@ -47,8 +63,15 @@ export function runWorker(): void {
       lookup,
       metrics,
       log,
-      lookUpNow: lookUps.lookUpNow,
+      lookUpNow: (user, deviceId) => lookUps.ask({ user, deviceId }),
       quarantine,
+      enrollment,
+      enrollmentDeps: {
+        key: store.signingKey('enrollment link'),
+        seenPair: (id) => store.seenPair(id),
+        makeCode: codes.ask,
+        enterCode: (code, address) => tries.ask({ code, address }),
+      },
       signingKey: store.signingKey('quarantine mailbox'),
       workers,
       tracing: { batch: traces, provenance: (user, deviceKey) => store.provenance(user, deviceKey) },
@@ -91,8 +114,18 @@ export function runWorker(): void {
         proxy?.setQuarantine(message.quarantine)
         send({ type: 'ack', id: message.id })
         return
+      case 'enrollment':
+        proxy?.setEnrollment(message.enrollment)
+        send({ type: 'ack', id: message.id })
+        return
       case 'looked-up':
         lookUps.answered(message.id, message.outcome)
+        return
+      case 'code-made':
+        codes.answered(message.id, message.code)
+        return
+      case 'code-entered':
+        tries.answered(message.id, message.entered)
         return
       case 'metrics':
         void metrics.registry
@@ -109,19 +142,19 @@ export function runWorker(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
 }
 
-/** Asks the owner for single devices. */
-function createOwnerLookUps() {
-  const waiting = new Map<number, (outcome: LookUpOutcome) => void>()
+/** Questions of one kind to the owner, who answers each. */
+function createQuestions<Question, Answer>(ask: (id: number, question: Question) => WorkerMessage) {
+  const waiting = new Map<number, (answer: Answer) => void>()
   let nextId = 0
   return {
-    lookUpNow: (user: string, deviceId: string) =>
-      new Promise<LookUpOutcome>((resolve) => {
+    ask: (question: Question) =>
+      new Promise<Answer>((resolve) => {
         const id = nextId++
         waiting.set(id, resolve)
-        send({ type: 'look-up', id, user, deviceId })
+        send(ask(id, question))
       }),
-    answered: (id: number, outcome: LookUpOutcome) => {
-      waiting.get(id)?.(outcome)
+    answered: (id: number, answer: Answer) => {
+      waiting.get(id)?.(answer)
       waiting.delete(id)
     },
   }

@@ -6,7 +6,8 @@ import type { Change } from '#directory/changes.ts'
 import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Logger } from '#telemetry/log.ts'
 import type { MetricsSnapshot } from '#telemetry/metrics.ts'
-import type { PolicyInForce, QuarantineInForce } from '#proxy/create-proxy.ts'
+import type { EnteredCode } from '#enrollment/codes.ts'
+import type { EnrollmentInForce, PolicyInForce, QuarantineInForce } from '#proxy/create-proxy.ts'
 import type { OwnerMessage, Report, WorkerMessage, WorkerSettings } from './messages.ts'
 
 /**
@@ -27,6 +28,10 @@ export interface WorkersOptions {
   readonly onReport: (report: Report) => void
   /** Must not reject. */
   readonly onLookUp: (user: string, deviceId: string) => Promise<LookUpOutcome>
+  /** A code for a pair; undefined where none can be made. Must not throw. */
+  readonly onMakeCode: (pairId: string) => string | undefined
+  /** Must not throw. */
+  readonly onEnterCode: (code: string, address: string) => EnteredCode
 }
 
 /** The worker processes, as the owner sees them. */
@@ -40,6 +45,7 @@ export interface Workers {
   readonly publish: (changes: readonly Change[]) => Promise<void>
   readonly setPolicy: (policy: PolicyInForce) => Promise<void>
   readonly setQuarantine: (quarantine: QuarantineInForce) => Promise<void>
+  readonly setEnrollment: (enrollment: EnrollmentInForce) => Promise<void>
   readonly metrics: () => Promise<readonly MetricsSnapshot[]>
   /** True while every worker listens. */
   readonly ready: () => boolean
@@ -57,7 +63,15 @@ interface Pending {
   readonly settle: (answer: WorkerMessage | undefined) => void
 }
 
-export function createWorkers({ count, settings, log, onReport, onLookUp }: WorkersOptions): Workers {
+export function createWorkers({
+  count,
+  settings,
+  log,
+  onReport,
+  onLookUp,
+  onMakeCode,
+  onEnterCode,
+}: WorkersOptions): Workers {
   // workers accept by themselves: the owner has no part in a request
   cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({ execArgv: [...process.execArgv, ...heapFlags] })
@@ -89,6 +103,16 @@ export function createWorkers({ count, settings, log, onReport, onLookUp }: Work
             send(worker, { type: 'looked-up', id: message.id, outcome })
           })
           return
+        case 'make-code': {
+          const code = onMakeCode(message.pairId)
+          send(worker, { type: 'code-made', id: message.id, ...(code !== undefined && { code }) })
+          return
+        }
+        case 'enter-code': {
+          const entered = onEnterCode(message.code, message.address)
+          send(worker, { type: 'code-entered', id: message.id, entered })
+          return
+        }
         case 'ack':
         case 'metrics':
           pending.get(message.id)?.settle(message)
@@ -159,6 +183,7 @@ export function createWorkers({ count, settings, log, onReport, onLookUp }: Work
     publish: (changes) => askAll((id) => ({ type: 'changes', id, changes })),
     setPolicy: (policy) => askAll((id) => ({ type: 'policy', id, policy })),
     setQuarantine: (quarantine) => askAll((id) => ({ type: 'quarantine', id, quarantine })),
+    setEnrollment: (enrollment) => askAll((id) => ({ type: 'enrollment', id, enrollment })),
     metrics: async () => {
       const answers = await Promise.all(
         [...listening].map((worker) => ask(worker, (id) => ({ type: 'metrics', id }))),

@@ -36,6 +36,8 @@ function makeWorkers(t: Test, count: number): StartedWorkers {
     log: { info: note, error: note },
     onReport: ({ counts }) => reported.push(counts[0]?.requests ?? NaN),
     onLookUp: async (user, deviceId) => (user === deviceId ? 'answered' : 'none'),
+    onMakeCode: (pairId) => pairId,
+    onEnterCode: (pairId) => ({ kind: 'found', pairId }),
   })
   t.teardown(() => {
     mock.timers.reset()

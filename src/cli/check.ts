@@ -5,6 +5,7 @@ import { sourceNames } from '#config/source-names.ts'
 import { ConfigError, faultText, type ConfigFault } from '#config/yaml.ts'
 import { DirectoryError } from '#directory/errors.ts'
 import { openStoreReader, type StoreReader } from '#directory/store.ts'
+import { loadPageTexts } from '#enrollment/texts.ts'
 import { loadNoticeTexts } from '#quarantine/notice-texts.ts'
 import { refuseArguments, type Command } from './command.ts'
 
@@ -18,11 +19,14 @@ export const check: Command = {
     for (const key of ['tokenFile', 'metricsTokenFile'] as const) readToken(config.value.admin, key)
     const { language, textsFile } = config.value.quarantine
     loadNoticeTexts(language, textsFile)
+    const { textsFiles } = config.value.enrollment
+    loadPageTexts(textsFiles)
     const unknown = unknownGroups(settings)
     if (unknown !== undefined && unknown.length > 0) throw new ConfigError(unknown)
     print(`${config.file}: good (${config.digest})`)
     print(`${policy.file}: good (${policy.digest})`)
     if (textsFile !== undefined) print(`${textsFile}: good`)
+    for (const file of Object.values(textsFiles)) print(`${file}: good`)
     for (const warning of policy.warnings) print(`warning: ${faultText(warning)}`)
     for (const prefix of config.value.routing.passthrough) {
       print(`warning: ${prefix} is passed through without any check of user or device`)

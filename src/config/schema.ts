@@ -115,6 +115,29 @@ const quarantine = z.strictObject({
   maxParked: z.int().min(1).max(1_000_000).default(20_000),
 })
 
+const enrollmentPath = /^https?:\/\/[^/?#@]+\/easgate\/enroll\/?$/
+
+const enrollment = z.strictObject({
+  /** The enrolment page of this proxy as phones reach it: links lead there, and browsers on the EAS path are sent there. */
+  publicUrl: link
+    .refine(
+      (text) => enrollmentPath.test(text),
+      'expected the page of this proxy, such as https://mail.example.com/easgate/enroll/',
+    )
+    .transform((text) => (text.endsWith('/') ? text : `${text}/`))
+    .optional(),
+  /** The MDM's own enrolment, which the page links to. */
+  url: link.optional(),
+  /** The same for one system. */
+  urls: z.strictObject({ iOS: link, Android: link, Windows: link }).partial().default({}),
+  /** Of the pages, for a browser that wants none of the languages that there are. */
+  language: z.enum(languages).default('en'),
+  /** By language, files with texts of one's own in the place of built-in ones; read again with the policy. */
+  textsFiles: z.partialRecord(z.enum(languages), path).default({}),
+  /** How long the link in the message stays the same; a new one makes a new message on the phone. */
+  linkDays: z.int().min(1).max(365).default(14),
+})
+
 /** The config file. Unknown keys are faults; every text may hold ${ENV}. */
 export const configSchema = z.strictObject({
   listen: listen.prefault({}),
@@ -158,14 +181,7 @@ export const configSchema = z.strictObject({
   sources: z.array(source).default([]),
   policy: z.strictObject({ file: path.default('config/policy.yaml') }).prefault({}),
   quarantine: quarantine.prefault({}),
-  enrollment: z
-    .strictObject({
-      /** Where a browser on the EAS path is sent: the enrolment page of this proxy. */
-      publicUrl: link.optional(),
-      /** The MDM's own enrolment, which the page links to. */
-      url: link.optional(),
-    })
-    .prefault({}),
+  enrollment: enrollment.prefault({}),
   log: z
     .strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info') })
     .prefault({}),

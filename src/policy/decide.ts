@@ -1,4 +1,6 @@
 import type { CompiledPolicy } from './compile.ts'
+import type { Setting } from './compliance/checks.ts'
+import { settingsNotMet } from './compliance/evaluate.ts'
 import type { Criterion, DecisionRequest, Situation, Verdict } from './criterion.ts'
 import { blockedClient } from './criteria/blocked-client.ts'
 import { compliance } from './criteria/compliance.ts'
@@ -102,21 +104,7 @@ export function decide(
   now: number,
   trace?: TraceStep[],
 ): Decision {
-  const rules = policy[request.service]
-  const device = viewDevice(facts.device, request.client)
-  const situation: Situation = {
-    request,
-    facts,
-    rules,
-    now,
-    device,
-    version: versionOf(device),
-    membership: undefined,
-    granted: undefined,
-    validUntil: Infinity,
-    selfNoncompliant: undefined,
-    notes: trace === undefined ? undefined : [],
-  }
+  const situation = situationOf(request, facts, policy, now, trace === undefined ? undefined : [])
   let grantedBy = ''
   for (const criterion of criteria) {
     if (!isAsked(criterion, situation)) continue
@@ -129,6 +117,42 @@ export function decide(
     grantedBy = rule
   }
   return decision(situation, situation.granted ?? undecided, grantedBy === '' ? 'none' : grantedBy)
+}
+
+/**
+ * The settings that our own compliance policies ask for and do not find, or that were never reported; a grace that runs
+ * leaves none out. For who tells the user what to correct.
+ */
+export function wantingSettings(
+  request: DecisionRequest,
+  facts: Facts,
+  policy: CompiledPolicy,
+  now: number,
+): readonly Setting[] {
+  return settingsNotMet(situationOf(request, facts, policy, now, undefined))
+}
+
+function situationOf(
+  request: DecisionRequest,
+  facts: Facts,
+  policy: CompiledPolicy,
+  now: number,
+  notes: string[] | undefined,
+): Situation {
+  const device = viewDevice(facts.device, request.client)
+  return {
+    request,
+    facts,
+    rules: policy[request.service],
+    now,
+    device,
+    version: versionOf(device),
+    membership: undefined,
+    granted: undefined,
+    validUntil: Infinity,
+    selfNoncompliant: undefined,
+    notes,
+  }
 }
 
 const undecided: Verdict = { action: 'block', reason: 'default-access', detail: '', validUntil: Infinity }

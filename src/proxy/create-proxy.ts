@@ -1,14 +1,20 @@
+import type { Language } from '#config/languages.ts'
 import type { Config } from '#config/schema.ts'
 import { createClientIdentifier } from '#eas/client/identify-client.ts'
 import { createQueryParser } from '#eas/query.ts'
 import type { LoginRules } from '#eas/login.ts'
 import type { Change } from '#directory/changes.ts'
 import type { Lookup } from '#directory/lookup.ts'
+import type { SeenPair } from '#directory/seen-pairs.ts'
 import type { Sighting } from '#directory/sightings.ts'
-import { createEnrollment } from '#enrollment/page.ts'
+import type { EnteredCode } from '#enrollment/codes.ts'
+import { createEnrollment } from '#enrollment/enrollment.ts'
+import { createEnrollmentLinks } from '#enrollment/links.ts'
+import type { AllPageTexts } from '#enrollment/texts.ts'
 import { compilePolicy } from '#policy/compile.ts'
 import type { PolicyVersion } from '#policy/explanation.ts'
 import type { Policy } from '#policy/schema.ts'
+import { whyOf } from '#quarantine/notice.ts'
 import type { NoticeTexts } from '#quarantine/notice-texts.ts'
 import { logOutcome, type Logger } from '#telemetry/log.ts'
 import type { Metrics } from '#telemetry/metrics.ts'
@@ -17,7 +23,8 @@ import { createAuthenticator } from './authenticate.ts'
 import { createAutodiscover } from './autodiscover/autodiscover.ts'
 import { certificateUser } from './edge/certificate.ts'
 import { createAddressBook } from './edge/client-address.ts'
-import { createEnrollRoute } from './enroll.ts'
+import { atMost } from './at-most.ts'
+import { createEnrollRoute, createStanding } from './enroll.ts'
 import { createListener } from './edge/listener.ts'
 import type { CurrentPolicy } from './exchange.ts'
 import { createMailbox } from './mailbox.ts'
@@ -42,6 +49,23 @@ export interface QuarantineInForce {
   readonly heldSince?: number
 }
 
+/** What may change of the pages that lead to enrolment while they are served. */
+export interface EnrollmentInForce {
+  readonly texts: AllPageTexts
+  /** Of the message on the phone, for the same words why a device gets no mail. */
+  readonly notices: Readonly<Record<Language, NoticeTexts>>
+}
+
+/** What those pages need of the store, and of its owner. */
+export interface EnrollmentDeps {
+  /** Of the store: 32 bytes. */
+  readonly key: Uint8Array
+  /** Finds a pair by its id. */
+  readonly seenPair: (pairId: string) => SeenPair | undefined
+  readonly makeCode: (pairId: string) => Promise<string | undefined>
+  readonly enterCode: (code: string, address: string) => Promise<EnteredCode>
+}
+
 export interface ProxyOptions {
   readonly config: Config
   readonly policy: PolicyInForce
@@ -51,6 +75,8 @@ export interface ProxyOptions {
   readonly lookUpNow: LookUpNow
   readonly tracing: Tracing
   readonly quarantine: QuarantineInForce
+  readonly enrollment: EnrollmentInForce
+  readonly enrollmentDeps: EnrollmentDeps
   /** Of the store, for the quarantine mailbox: 32 bytes. */
   readonly signingKey: Uint8Array
   /** How many workers there are, this one included: they share what the whole node may do in a second. */
@@ -71,15 +97,19 @@ export interface Proxy {
   readonly setPolicy: (policy: PolicyInForce) => void
   /** What waits in quarantine is told of it. */
   readonly setQuarantine: (quarantine: QuarantineInForce) => void
+  readonly setEnrollment: (enrollment: EnrollmentInForce) => void
   readonly close: () => Promise<void>
 }
+
+/** How long a person waits for a check of a device. */
+const checkWaitMs = 8000
 
 /** Puts the parts together; nothing listens before `start`. */
 export function createProxy(options: ProxyOptions): Proxy {
   const { config, lookup, metrics, log } = options
   const now = options.now ?? Date.now
   let policy = inForce(options.policy)
-  let { quarantine } = options
+  let { quarantine, enrollment } = options
   metrics.policyRevision.set(policy.revision)
 
   const upstreams = createUpstreams({
@@ -101,6 +131,15 @@ export function createProxy(options: ProxyOptions): Proxy {
   let port = 0
   const publicUrl = () => config.listen.publicUrl ?? ownUrl(config.listen.address, port, secure)
 
+  const enrollmentUrl = () => config.enrollment.publicUrl ?? `${publicUrl()}/easgate/enroll/`
+  const { key, seenPair, makeCode, enterCode } = options.enrollmentDeps
+  const links = createEnrollmentLinks({
+    key,
+    publicUrl: enrollmentUrl,
+    linkDays: config.enrollment.linkDays,
+    seenPair,
+  })
+
   const passthrough = createPassthrough({
     prefixes: config.routing.passthrough,
     backend: backendOf(undefined),
@@ -115,16 +154,27 @@ export function createProxy(options: ProxyOptions): Proxy {
     logOutcome(log, outcome)
     options.onOutcome?.(outcome, sighting)
   }
+  const judging = { lookup, identifyClient: createClientIdentifier(), backendOf, policy: () => policy, now }
+  const pages = createEnrollment({
+    ...config.enrollment,
+    texts: () => enrollment.texts,
+    why: (language, reason) => whyOf(enrollment.notices[language], reason),
+    links,
+    publicUrl: enrollmentUrl,
+    standing: createStanding(judging),
+    lookUp: async ({ user, deviceId }) =>
+      (await atMost(checkWaitMs, options.lookUpNow(user, deviceId))) ?? 'failed',
+    makeCode,
+    enterCode,
+    now,
+  })
   const walk = createPipeline({
+    ...judging,
+    quarantineHeldSince: () => quarantine.heldSince,
     readQuery: createQueryParser(),
     loginRules: loginRulesOf(config.identity),
-    identifyClient: createClientIdentifier(),
     certificateOf: ({ req }) => certificateUser(req.socket),
-    lookup,
-    backendOf,
     passthroughPrefixes: config.routing.passthrough,
-    policy: () => policy,
-    quarantineHeldSince: () => quarantine.heldSince,
     addresses,
     act: {
       forward: { upstreams, parked, authenticator, addresses, limits: config.limits, publicUrl, secure },
@@ -136,20 +186,18 @@ export function createProxy(options: ProxyOptions): Proxy {
           parked,
           signingKey: options.signingKey,
           texts: () => quarantine.texts,
-          // one page for everybody
-          linkFor: () => config.enrollment.publicUrl ?? `${publicUrl()}/easgate/enroll/`,
+          linkFor: links.linkFor,
           now,
         }),
       },
       autodiscover: createAutodiscover({ upstreams, addresses, publicUrl, secure, limits: config.limits }),
-      enroll: createEnrollRoute(createEnrollment({ url: config.enrollment.url })),
+      enroll: createEnrollRoute(pages),
       passthrough: passthrough.handle,
       enrollmentUrl: config.enrollment.publicUrl,
     },
     observe,
     tracing: options.tracing,
     log,
-    now,
   })
   const listener = createListener({
     listen: config.listen,
@@ -174,6 +222,9 @@ export function createProxy(options: ProxyOptions): Proxy {
       policy = inForce(next)
       metrics.policyRevision.set(next.revision)
       parked.apply([{ kind: 'policy', revision: next.revision }])
+    },
+    setEnrollment: (next) => {
+      enrollment = next
     },
     setQuarantine: (next) => {
       quarantine = next

@@ -165,7 +165,8 @@ export function send(res: ServerResponse, status: number, headers: readonly stri
     return status
   }
   if (endsConnection(res.req)) res.shouldKeepAlive = false
-  res.writeHead(status, [...headers, 'Content-Length', String(body.length), 'Cache-Control', 'private'])
+  const caching = headers.includes('Cache-Control') ? [] : ['Cache-Control', 'private']
+  res.writeHead(status, [...headers, 'Content-Length', String(body.length), ...caching])
   res.end(body)
   return status
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { LookUpOutcome } from '#directory/facts-source.ts'
 import type { Reason } from '#policy/reasons.ts'
+import { atMost } from './at-most.ts'
 import type { Judged } from './exchange.ts'
 
 /** Asks the sources for one device, by way of the owner; must not reject. */
@@ -63,16 +64,5 @@ export function createSecondLook(lookUpNow: LookUpNow): SecondLook {
       default:
         return judgeAgain({ absenceProves: false })
     }
-  }
-}
-
-/** Undefined where it takes longer. */
-async function atMost<Value>(limitMs: number, promise: Promise<Value>): Promise<Value | undefined> {
-  const { promise: over, resolve } = Promise.withResolvers<undefined>()
-  const timer = setTimeout(resolve, limitMs, undefined)
-  try {
-    return await Promise.race([promise, over])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -33,6 +33,13 @@ export function renderNotice(texts: NoticeTexts, reason: Reason, facts: NoticeFa
   }
 }
 
+/** Why, in the words of the message, for a page that anybody may read who has the link: without the user's name. */
+export function whyOf({ reasons, otherReasons }: NoticeTexts, reason: Reason): string {
+  return fillText((reasons[reason] ?? otherReasons).why, nobody)
+}
+
+const nobody = { user: '…', device: '…' }
+
 function shortText(value: string): string {
   return Array.from(oneLine(value)).slice(0, maxFactCharacters).join('')
 }

@@ -6,6 +6,7 @@ import { checkPolicy, loadPolicy, loadSettings } from '#config/load.ts'
 import { configSchema, type Config } from '#config/schema.ts'
 import { readFactsCsv } from '#directory/csv.ts'
 import { factsFields, type FactsRecord } from '#directory/record.ts'
+import { loadPageTexts } from '#enrollment/texts.ts'
 import { decide } from '#policy/decide.ts'
 import type { Facts } from '#policy/facts.ts'
 import { compilePolicy } from '#policy/compile.ts'
@@ -91,8 +92,9 @@ void t.test('the demo devices show every column, in order', async (t) => {
 })
 
 const textsExample = 'quarantine-texts.yaml'
+const pageTextsExample = 'page-texts.yaml'
 
-const examples = readdirSync('config/examples').filter((name) => name !== textsExample)
+const examples = readdirSync('config/examples').filter((name) => !name.endsWith('-texts.yaml'))
 const isPolicy = (name: string): boolean => name.startsWith('policy-')
 
 for (const example of examples.filter(isPolicy)) {
@@ -128,6 +130,10 @@ for (const example of examples.filter((name) => !isPolicy(name))) {
 
 void t.test(`config/examples/${textsExample} shows every text that can be replaced`, async (t) => {
   t.strictSame(loadNoticeTexts('de', join('config/examples', textsExample)), loadNoticeTexts('en'))
+})
+
+void t.test(`config/examples/${pageTextsExample} shows every text of the pages`, async (t) => {
+  t.strictSame(loadPageTexts({ de: join('config/examples', pageTextsExample) }).de, loadPageTexts().en)
 })
 
 /** The environment that a config asks for, with a file for each secret that it names. */

@@ -107,7 +107,10 @@ void t.test('a browser on the EAS path is led to enrolment', async (t) => {
   })
   for (const path of [easPath, `${easPath}/`, easPath.toLowerCase()]) {
     const answer = await ask({ method: 'GET', path })
-    t.strictSame([answer.status, answer.header('location')], [302, 'https://mail.example.com/easgate/enroll'])
+    t.strictSame(
+      [answer.status, answer.header('location')],
+      [302, 'https://mail.example.com/easgate/enroll/'],
+    )
   }
   t.match(await proxy.outcome(0), { action: 'redirect', reason: 'route-closed', status: 302 })
   t.equal((await ask({ method: 'GET', query: 'x=y' })).status, 405, 'with a query it is no browser')

@@ -47,7 +47,13 @@ process.on('message', (message: OwnerMessage) => {
       send({ type: 'report', report: reportOf(message.quarantine.texts.subject.length) })
       send({ type: 'ack', id: message.id })
       return
+    case 'enrollment':
+      send({ type: 'report', report: reportOf(message.enrollment.texts.en.start.title.length) })
+      send({ type: 'ack', id: message.id })
+      return
     case 'looked-up':
+    case 'code-made':
+    case 'code-entered':
       return
     case 'metrics':
       send({ type: 'metrics', id: message.id, snapshot: [] })

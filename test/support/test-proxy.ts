@@ -7,11 +7,12 @@ import type { FactsRecord } from '#directory/record.ts'
 import type { Sighting } from '#directory/sightings.ts'
 import type { Store } from '#directory/store.ts'
 import type { TracedRequest } from '#directory/traces.ts'
+import { createEnrollmentCodes } from '#enrollment/codes.ts'
 import { policySchema, type Policy } from '#policy/schema.ts'
 import { createProxy, type Proxy } from '#proxy/create-proxy.ts'
-import { loadNoticeTexts } from '#quarantine/notice-texts.ts'
 import { createMetrics, type Metrics } from '#telemetry/metrics.ts'
 import type { Outcome } from '#telemetry/outcome.ts'
+import { loadEnrollment } from '../../src/enrollment-keeper.ts'
 import { testStore } from './directory-store.ts'
 import { recordingLog } from './test-upstreams.ts'
 
@@ -66,6 +67,14 @@ export interface TestProxySettings {
   readonly lookUpNow?: (store: Store, user: string, deviceId: string) => Promise<LookUpOutcome>
 }
 
+/** Signs the links of every test's proxy. */
+export const enrollmentKey = Buffer.alloc(32, 8)
+
+// read once: it takes longer than most tests
+const { texts: pageTexts, notices } = loadEnrollment(
+  configSchema.parse({ backends: {}, routing: { default: 'main' } }),
+)
+
 const judgeNobody = { conditionalAccess: { onPremises: { mode: 'off' }, online: { mode: 'off' } } }
 
 /** Starts one on a free port; it is closed with the test. */
@@ -95,6 +104,7 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
   const sightings: (Sighting | undefined)[] = []
   const traces: TracedRequest[] = []
   const awaited = new Map<number, (outcome: Outcome) => void>()
+  const codes = createEnrollmentCodes({ store, key: enrollmentKey, now: settings.now ?? Date.now, log })
   const proxy = createProxy({
     config,
     policy: { value: policy, revision: 1, digest: 'policy-1' },
@@ -102,7 +112,14 @@ export async function testProxy(t: Test, settings: TestProxySettings): Promise<T
     metrics,
     log,
     lookUpNow: async (user, deviceId) => (await settings.lookUpNow?.(store, user, deviceId)) ?? 'none',
-    quarantine: { texts: loadNoticeTexts('en') },
+    quarantine: { texts: notices.en },
+    enrollment: { texts: pageTexts, notices },
+    enrollmentDeps: {
+      key: enrollmentKey,
+      seenPair: (id) => store.seenPair(id),
+      makeCode: async (pairId) => codes.make(pairId),
+      enterCode: async (code, address) => codes.enter(code, address),
+    },
     signingKey: Buffer.alloc(32, 7),
     workers: 1,
     tracing: {

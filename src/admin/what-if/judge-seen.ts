@@ -1,13 +1,13 @@
 import type { Config } from '#config/schema.ts'
 import { createClientIdentifier } from '#eas/client/identify-client.ts'
 import type { Platform } from '#eas/client/platform.ts'
-import { versionFromText } from '#eas/versions.ts'
 import { createLookup, type LookupOptions } from '#directory/lookup.ts'
 import type { SeenPair } from '#directory/seen-pairs.ts'
 import type { CompiledPolicy } from '#policy/compile.ts'
 import { decide, isEnforcedRefusal, type Decision } from '#policy/decide.ts'
 import { viewDevice } from '#policy/device-view.ts'
 import { createBackendRouter, minProtocolVersionOf, serviceOf } from '#proxy/routing.ts'
+import { seenRequest } from '#proxy/seen-request.ts'
 
 /** What a pair's next request would get. */
 export interface Standing extends Pick<Decision, 'action' | 'reason' | 'rule' | 'mode'> {
@@ -54,25 +54,13 @@ export function createSeenJudges({ config, now }: SeenJudgesDeps): SeenJudges {
     // pairs come one after the other, each once
     const facts = createLookup({ store, max: 1 })
     return (policy) => (pair) => {
-      const { deviceId, deviceType, userAgent } = pair
       const known = facts.lookup([pair.user], pair.deviceKey)
-      const { information } = known.history
-      const client = identifyClient({ deviceId, deviceType, userAgent, information })
-      const request = {
-        ...backendOf(known.user),
-        deviceId,
-        userMismatch: false,
-        deviceType,
-        userAgent,
-        client,
-        protocolVersion:
-          pair.protocolVersion === undefined ? undefined : versionFromText(pair.protocolVersion),
-      }
+      const request = seenRequest(pair, known, identifyClient, backendOf(known.user))
       const decision = decide(request, known, policy, now())
       const { action, reason, rule, mode } = decision
       return {
         standing: { action, reason, rule, mode, refused: isEnforcedRefusal(decision) },
-        platform: viewDevice(known.device, client).platform,
+        platform: viewDevice(known.device, request.client).platform,
         groups: known.user?.groups ?? [],
       }
     }

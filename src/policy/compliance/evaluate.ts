@@ -1,6 +1,6 @@
 import { endsAt, type Situation } from '../criterion.ts'
 import { isMember } from '../groups.ts'
-import type { Check, CompiledCompliancePolicy } from './checks.ts'
+import type { Check, CompiledCompliancePolicy, Setting } from './checks.ts'
 
 /** What our own policies say of a device. */
 export type Evaluation = {
@@ -84,6 +84,28 @@ export function evaluateCompliance(situation: Situation): Evaluation {
   if (unknown !== undefined) return { kind: 'unknown', assigned, failed: unknown }
   if (inGrace !== undefined) return { kind: 'grace', assigned, until: graceUntil, failed: inGrace }
   return assigned ? met : nothingAssigned
+}
+
+/** The settings that some policy asks for and that are not known to be met, in the order in which they are asked. */
+export function settingsNotMet(situation: Situation): readonly Setting[] {
+  const { compliancePolicies, configurationPolicies } = situation.rules
+  const notMet = new Set<Setting>()
+  let settings = 0
+  for (const policy of compliancePolicies) {
+    const member = isAssigned(policy, situation)
+    if (member === false) continue
+    if (member) settings |= policy.settings
+    for (const check of policy.checks) {
+      if (judge(check, policy, situation) !== 'met') notMet.add(check.setting)
+    }
+  }
+  for (const policy of configurationPolicies) {
+    if (isAssigned(policy, situation) === false) continue
+    for (const check of policy.checks) {
+      if ((settings & check.bit) === 0 && judge(check, policy, situation) !== 'met') notMet.add(check.setting)
+    }
+  }
+  return [...notMet]
 }
 
 /**
