@@ -1,7 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { demoFacts, demoPolicy, startNode, writeConfig, type NodeProcess } from '../support/node-process.ts'
+import {
+  demoFacts,
+  demoPolicy,
+  freePort,
+  runEasgate,
+  startNode,
+  writeConfig,
+  type NodeProcess,
+} from '../support/node-process.ts'
 import { folderSyncRequest, Phone, textAt } from '../support/simulated-phone.ts'
 
 /** One more phone than any change may refuse unasked. */
@@ -54,19 +62,18 @@ async function metric(node: NodeProcess, line: string): Promise<boolean> {
 }
 
 void t.test('a policy that refuses too many waits for an operator, over a restart too', async (t) => {
-  const configFile = writeConfig(t, { facts })
+  const configFile = writeConfig(t, { facts, admin: `{ address: 127.0.0.1:${await freePort()} }` })
   const policyFile = join(dirname(configFile), 'policy.yaml')
   const first = await startNode(t, configFile)
   await useAll(first)
   writeFileSync(policyFile, harshPolicy)
 
-  const evaluated = await first.admin('POST', '/api/policy/evaluate', { policy: harshPolicy })
-  t.match(evaluated.json(), {
-    devices: phones.length,
-    newlyRefused: phones.length,
-    byReason: [{ reason: 'device-rule' }],
-    safetyCatch: { tooHeavy: true },
-  })
+  const tried = await runEasgate('policy', 'diff', policyFile, '--csv', '--config', configFile)
+  t.equal(tried.status, 3, tried.stderr)
+  t.strictSame(
+    tried.stdout.split('\n').map((line) => line.split(',').slice(0, 3).join(' ')),
+    ['to user deviceId', ...phones.map((id) => `refused alice@example.com ${id}`), ''],
+  )
 
   first.child.kill('SIGHUP')
   t.match(await first.logLine(({ msg }) => String(msg).startsWith('a change would refuse too many')), {
@@ -87,8 +94,8 @@ void t.test('a policy that refuses too many waits for an operator, over a restar
   const [held] = await heldBy(second)
   t.match(held, { kind: 'policy' }, 'the file of the start is weighed against what was in force before')
   t.equal(await status(second), good)
-  const confirmed = await second.admin('POST', '/api/policy/confirm', { digest: held?.digest })
-  t.equal(confirmed.status, 200, confirmed.text)
+  const confirmed = await runEasgate('policy', 'confirm', held?.digest ?? '', '--config', configFile)
+  t.equal(confirmed.status, 0, confirmed.stderr)
   t.equal(await status(second), provision, 'in force on the workers when the answer comes')
   t.ok(await metric(second, 'easgate_changes_held{kind="policy"} 0'))
   t.equal(await second.stop(), 0)
