@@ -84,11 +84,6 @@ async function answer(options: AdminOptions, req: IncomingMessage, res: ServerRe
     if (res.destroyed) return
     const problem = problemOf(error)
     if (problem.status >= 500) options.log.error({ err: error }, 'an admin request failed')
-    // an answer that ends too early says by its framing that it is not whole
-    if (res.headersSent) {
-      res.destroy()
-      return
-    }
     send(res, problem.status, 'application/problem+json', `${JSON.stringify(problem)}\n`)
     // what is left of the body would stand before the next request
     req.resume()
@@ -116,7 +111,7 @@ async function route(options: AdminOptions, req: IncomingMessage, res: ServerRes
   res.once('close', () => left.abort())
   const body = await handler({ segments, query, json: () => readJson(req), signal: left.signal })
   if (body === undefined) res.writeHead(204, { 'Cache-Control': 'no-store' }).end()
-  else if (body instanceof StreamedAnswer) await stream(res, body)
+  else if (body instanceof StreamedAnswer) await stream(options, res, body)
   else send(res, 200, 'application/json', `${JSON.stringify(body)}\n`)
 }
 
@@ -172,9 +167,23 @@ async function readBody(req: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-async function stream(res: ServerResponse, { contentType, chunks }: StreamedAnswer): Promise<void> {
+/** Where it fails on the way the connection is cut off: by its framing the client sees that it is not whole. */
+async function stream(
+  { log }: AdminOptions,
+  res: ServerResponse,
+  { contentType, chunks }: StreamedAnswer,
+): Promise<void> {
   res.writeHead(200, headersOf(contentType))
-  await pipeline(Readable.from(chunks), res)
+  try {
+    await pipeline(Readable.from(chunks), res)
+  } catch (error) {
+    if (!isClientGone(error)) log.error({ err: error }, 'an admin request failed')
+  }
+}
+
+function isClientGone(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error.name === 'AbortError' || ('code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE')
 }
 
 function send(res: ServerResponse, status: number, type: string, body: string): void {

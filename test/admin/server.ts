@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createGuard } from '#admin/guard.ts'
-import { createAdminServer, type ApiRoutes } from '#admin/server.ts'
+import { createAdminServer, StreamedAnswer, type ApiRoutes } from '#admin/server.ts'
 import { startAdmin } from '../support/admin-node.ts'
 
 const problemType = 'application/problem+json'
@@ -224,4 +224,61 @@ void t.test('a port that is taken is told', async (t) => {
   })
   await t.rejects(second.start(), { code: 'EADDRINUSE' })
   await second.close()
+})
+
+/** A listener with one route, `GET /api/stream`, that answers with these chunks. */
+async function startStream(t: Test, chunks: (signal: AbortSignal) => AsyncGenerator<string>) {
+  const errors: unknown[] = []
+  const server = createAdminServer({
+    host: '127.0.0.1',
+    port: 0,
+    guard: createGuard({ loopback: true, token: undefined, metricsToken: undefined }),
+    routes: new Map([['GET /api/stream', ({ signal }) => new StreamedAnswer('text/csv', chunks(signal))]]),
+    ready: () => true,
+    metrics: async () => '',
+    log: { error: (fields: unknown) => errors.push(fields) },
+  })
+  const url = `http://127.0.0.1:${await server.start()}/api/stream`
+  t.teardown(() => server.close())
+  return { url, errors }
+}
+
+void t.test(
+  'an answer that is streamed comes as it is made; one that fails on the way is cut off',
+  async (t) => {
+    const { url, errors } = await startStream(t, async function* () {
+      yield 'one\n'
+      yield 'two\n'
+    })
+    const answer = await fetch(url)
+    t.strictSame([answer.status, answer.headers.get('content-type')], [200, 'text/csv'])
+    t.equal(await answer.text(), 'one\ntwo\n')
+    t.strictSame(errors, [])
+
+    const broken = await startStream(t, async function* () {
+      yield 'one\n'
+      throw new Error('the walk broke')
+    })
+    const cut = await fetch(broken.url)
+    t.equal(cut.status, 200)
+    await t.rejects(cut.text(), 'the client sees that it is not whole')
+    t.match(broken.errors, [{ err: { message: 'the walk broke' } }])
+  },
+)
+
+void t.test('who leaves a streamed answer ends what makes it, and is no fault', async (t) => {
+  const ended = Promise.withResolvers<boolean>()
+  const { url, errors } = await startStream(t, async function* (signal) {
+    try {
+      for (;;) yield 'line\n'.repeat(1000)
+    } finally {
+      ended.resolve(signal.aborted)
+    }
+  })
+  const leaving = new AbortController()
+  const answer = await fetch(url, { signal: leaving.signal })
+  await answer.body?.getReader().read()
+  leaving.abort()
+  t.equal(await ended.promise, true)
+  t.strictSame(errors, [])
 })
