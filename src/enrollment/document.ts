@@ -28,8 +28,10 @@ dd { margin: 0; font-weight: 600 }
 ol, ul { margin: 0.5rem 0; padding-left: 1.5rem }
 li { margin: 0.5rem 0 }
 .status { display: flex; gap: 0.75rem; margin: 1rem 0; padding: 0.875rem 1.125rem; border-left: 0.375rem solid; border-radius: 0.5rem }
-.status:focus { outline: none }
-.status p, .status ul { margin: 0 }
+[tabindex]:focus { outline: none }
+.status p, .status ul, :is(section, details) > :last-child { margin-bottom: 0 }
+.status p { margin-top: 0 }
+.status p + p { margin-top: 0.5rem }
 .status svg { flex: none; width: 1.5rem; height: 1.5rem }
 .good { background: var(--good); color: var(--on-good) }
 .note { background: var(--note); color: var(--on-note) }

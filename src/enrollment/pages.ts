@@ -43,7 +43,7 @@ export function startPage(
     <p>${start.intro}</p>
     <section aria-labelledby="steps">
       <h2 id="steps">${device.steps}</h2>
-      ${list('ul', start.steps)} ${url === undefined ? nothing : link(url, device.enroll)}
+      ${list('ul', start.steps)} ${url === undefined ? nothing : link(url, device.manage)}
     </section>
     <section aria-labelledby="code-title">
       <h2 id="code-title">${start.codeTitle}</h2>
@@ -182,13 +182,18 @@ function codeOffer({ code }: PageTexts): Html {
   </details>`
 }
 
+/** An address that breaks behind a slash where it does not fit into a line. */
+function breakable(url: string): readonly Html[] {
+  return url.split(/(?<=\/)/).map((part) => html`${part}<wbr />`)
+}
+
 function codeAnswer({ code }: PageTexts, made: string | undefined, publicUrl: string): Html {
   const answer =
     made === undefined
       ? html`<p>${code.failed}</p>
           <form method="post"><button name="do" value="code">${code.show}</button></form>`
       : html`<p>${code.open}</p>
-          <p><strong>${publicUrl}</strong></p>
+          <p><strong>${breakable(publicUrl)}</strong></p>
           <p>${code.enter}</p>
           <p class="code">${shownCode(made)}</p>
           <p class="soft">${code.validity}</p>`
