@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { openToken, sealToken } from '#enrollment/token.ts'
 
@@ -12,7 +12,7 @@ const contents = fc.record({
   lastDay: fc.nat({ max: 65_535 }),
 })
 
-void t.test('gives back what was sealed, in 44 characters for a URL', async (t) => {
+void t.test('gives back what was sealed, in 44 characters for a URL', async () => {
   fc.assert(
     fc.property(contents, (content) => {
       const sealed = sealToken(key, content)
