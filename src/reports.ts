@@ -12,7 +12,7 @@ export interface Reports {
 }
 
 /** Reports that may wait while the store is slow; what does not fit is dropped and counted, as in a worker. */
-const maxWaiting = 64
+const maxWaiting = 256
 
 export interface ReportsOptions {
   readonly store: Pick<Store, 'recordSightings' | 'recordTraces' | 'count'>

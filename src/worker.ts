@@ -10,7 +10,8 @@ import { createTraceBatch } from '#directory/traces.ts'
 import { createProxy, type Proxy } from '#proxy/create-proxy.ts'
 import { createLog, type Logger } from '#telemetry/log.ts'
 import { createMetrics } from '#telemetry/metrics.ts'
-import type { OwnerMessage, WorkerMessage, WorkerSettings } from './messages.ts'
+import type { OwnerMessage, Report, WorkerMessage, WorkerSettings } from './messages.ts'
+import { partsOf } from './report-parts.ts'
 
 const reportIntervalMs = 1000
 /** Pairs reported in one go; more in one second are dropped and counted. */
@@ -49,8 +50,9 @@ export function runWorker(): void {
     metrics.droppedSightings.inc(seen.dropped)
     metrics.droppedTraces.inc(traced.dropped)
     if (counted.length === 0 && traced.traces.length === 0) return
-    const { sightings: pairs } = seen
-    send({ type: 'report', report: { sightings: pairs, counts: counted, traces: traced.traces } })
+    const parts = partsOf({ sightings: seen.sightings, counts: counted, traces: traced.traces })
+    if (isLast) for (const part of parts) send({ type: 'report', report: part })
+    else sendByTurns(parts)
   }
 
   const start = async (settings: WorkerSettings, log: Logger) => {
@@ -158,6 +160,13 @@ function createQuestions<Question, Answer>(ask: (id: number, question: Question)
       waiting.delete(id)
     },
   }
+}
+
+/** Each in a turn of the event loop of its own. */
+function sendByTurns([first, ...later]: readonly Report[]): void {
+  if (first === undefined) return
+  send({ type: 'report', report: first })
+  if (later.length > 0) setImmediate(sendByTurns, later)
 }
 
 /** The owner may be gone by now; `disconnect` ends the worker then. */

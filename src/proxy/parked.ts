@@ -66,6 +66,8 @@ export interface ParkedOptions {
 
 /** Longest stretch of judging that holds the thread. */
 const sliceMs = 5
+/** What is ended leaves its log line, its sighting and maybe an explanation to be made, right behind the slice. */
+const endsOfSlice = 16
 const tickMs = 100
 /** Ticks between two looks at what is over by the clock. */
 const ticksToLook = 10
@@ -98,25 +100,29 @@ export function createParked(options: ParkedOptions): Parked {
     metrics.parkedRequests.set(open.size)
   }
 
-  const finish = (entry: Entry) => {
+  const finish = (entry: Entry): boolean => {
     remove(entry)
     entry.request.wait?.over()
+    return true
   }
 
-  /** @param since when that became known by which it is judged, of the monotonic clock */
-  const judge = (entry: Entry, since: number, isItsTurn = false) => {
+  /**
+   * @param since when that became known by which it is judged, of the monotonic clock
+   * @returns true where it ended
+   */
+  const judge = (entry: Entry, since: number, isItsTurn = false): boolean => {
     const fate = entry.request.judge()
     switch (fate.kind) {
       case 'stays':
         entry.validUntil = fate.validUntil
-        return
+        return false
       case 'released':
         if (!isItsTurn) {
           // it is judged again when its turn has come
           entry.validUntil = Infinity
           if (!entry.releasing) pace.add(entry, performanceNow())
           entry.releasing = true
-          return
+          return false
         }
         metrics.releases.inc()
         break
@@ -128,16 +134,19 @@ export function createParked(options: ParkedOptions): Parked {
     }
     remove(entry)
     fate.end()
+    return true
   }
 
-  const inSlices = (entries: readonly Entry[], look: (entry: Entry) => void) => {
+  /** @param look gives true where it ended the request */
+  const inSlices = (entries: readonly Entry[], look: (entry: Entry) => boolean) => {
     const sliceEnd = performanceNow() + sliceMs
+    let ends = 0
     for (const [index, entry] of entries.entries()) {
-      if (performanceNow() > sliceEnd) {
+      if (ends === endsOfSlice || performanceNow() > sliceEnd) {
         setImmediate(inSlices, entries.slice(index), look)
         return
       }
-      if (isOpen(entry)) look(entry)
+      if (isOpen(entry) && look(entry)) ends++
     }
   }
 
@@ -145,7 +154,7 @@ export function createParked(options: ParkedOptions): Parked {
     const since = performanceNow()
     inSlices(pace.take(since), (entry) => {
       entry.releasing = false
-      judge(entry, since, true)
+      return judge(entry, since, true)
     })
   }
 

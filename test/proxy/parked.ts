@@ -178,6 +178,20 @@ void t.test('many that are looked at fast are one slice', async (t) => {
   t.strictSame(await slices(parked, () => undefined, 1000), [1000])
 })
 
+void t.test('few are ended in one slice, for each leaves work behind it', async (t) => {
+  const parked = register(t, { performanceNow: () => 0 })
+  const requests = Array.from({ length: 40 }, () => open('revoked'))
+  for (const request of requests) parked.enter(request)
+  parked.apply([{ kind: 'policy', revision: 2 }])
+  const sizes = [40 - parked.size()]
+  while (parked.size() > 0) {
+    await new Promise((resolve) => setImmediate(resolve))
+    sizes.push(40 - parked.size())
+  }
+  t.strictSame([...new Set(sizes)], [16, 32, 40])
+  for (const { ended } of requests) t.strictSame(ended, ['revoked'])
+})
+
 void t.test('what leaves between two slices is not asked', async (t) => {
   let clock = 0
   const parked = register(t, { performanceNow: () => clock })
