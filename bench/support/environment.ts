@@ -5,26 +5,24 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
-/** What figures depend on, as name and value. */
+/** What all figures depend on, as name and value. */
 export function environment(
   packages: readonly string[],
 ): readonly (readonly [name: string, value: string])[] {
   return [
-    ['Date', new Date().toISOString()],
-    ['Commit', commit()],
     [
       'Machine',
       `${availableParallelism()} cores, ${cpus()[0]?.model.trim() ?? 'unknown'}, Linux ${release()}`,
     ],
-    [
-      'Load average before',
-      loadavg()
-        .map((load) => load.toFixed(2))
-        .join(' '),
-    ],
     ['node', process.version],
     ...packages.map((name) => [name, versionOf(name)] as const),
   ]
+}
+
+/** When and of what one section was measured. To be asked before its bench runs. */
+export function occasion(): string {
+  const loads = loadavg().map((load) => load.toFixed(2))
+  return `Measured ${new Date().toISOString()}, commit ${commit()}, load average before ${loads.join(' ')}.`
 }
 
 function commit(): string {

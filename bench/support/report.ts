@@ -1,25 +1,42 @@
 import type { Ratio, Section } from './bench.ts'
 import { median, quantile } from './statistics.ts'
 
-/** The report as Markdown. */
+/** A section, and when it was measured. */
+export interface MeasuredSection extends Section {
+  readonly occasion: string
+}
+
+/**
+ * The report as Markdown.
+ * @param earlier a report whose other sections are kept, where not all were measured now
+ */
 export function reportOf(
   environment: readonly (readonly [name: string, value: string])[],
-  sections: readonly Section[],
+  sections: readonly MeasuredSection[],
+  earlier = '',
 ): string {
   const head = [
     '# Bench results',
     'Written by `npm run bench`; not to be edited.',
     table(['', ''], environment),
-  ]
-  return `${[...head, ...sections.map(sectionText)].join('\n\n')}\n`
+  ].join('\n\n')
+  const texts = new Map(
+    earlier.split(/^(?=## )/m).flatMap((part) => (part.startsWith('## ') ? [titled(part)] : [])),
+  )
+  for (const section of sections) texts.set(section.title, sectionText(section))
+  return `${[head, ...texts.values()].join('\n\n')}\n`
 }
 
-function sectionText({ title, text, columns, rows, ratios }: Section): string {
+function titled(part: string): readonly [title: string, text: string] {
+  return [part.slice(3, part.indexOf('\n')), part.trimEnd()]
+}
+
+function sectionText({ title, occasion, text, columns, rows, ratios }: MeasuredSection): string {
   const ratioTable = table(
     ['Ratio, round by round', 'Median', 'Middle half', 'Aim', 'Verdict'],
     ratios.map(ratioRow),
   )
-  return [`## ${title}`, text, table(columns, rows), ratioTable].join('\n\n')
+  return [`## ${title}`, text, occasion, table(columns, rows), ratioTable].join('\n\n')
 }
 
 function ratioRow({ name, ofRounds, aim }: Ratio): readonly string[] {

@@ -13,6 +13,8 @@ const stopTimeoutMs = 5000
 export interface ServerOptions<Ready> {
   /** Arguments of node, from the repository's root. */
   readonly args: readonly string[]
+  /** More for its environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** Takes stdout and stderr, so that what is logged costs the server a write and nobody a read. */
   readonly outputFile: string
   /** Reads from the output so far that the server listens; undefined where it does not say so yet. */
@@ -34,11 +36,15 @@ export async function startServer<Ready>(
   options: ServerOptions<Ready>,
   started: AsyncDisposableStack,
 ): Promise<ServerProcess<Ready>> {
-  const { args, outputFile, ready } = options
+  const { args, env, outputFile, ready } = options
   if (started.disposed) throw new Error('the bench has ended')
   // for appending: the file may be emptied under way
   const output = openSync(outputFile, 'a')
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', output, output] })
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', output, output],
+  })
   started.defer(() => stop(child))
   closeSync(output)
   const giveUpAt = performance.now() + startTimeoutMs
