@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { identifyClient } from '#eas/client/identify-client.ts'
 import { deviceKey, isDeviceId } from '#eas/device-id.ts'
 import { loginNames, type LoginRules } from '#eas/login.ts'
+import { protocolVersions } from '#eas/versions.ts'
 import { visitInSlices } from '#directory/commit.ts'
 import { resolveFirst } from '#directory/read-facts.ts'
 import { plainText, time } from '#directory/record.ts'
@@ -45,6 +46,7 @@ const deviceSchema = z.strictObject(
     userAgent: claim,
     model: claim,
     os: claim,
+    protocolVersion: z.enum(protocolVersions).optional(),
     /** What Exchange does with it, and why. */
     action: z.enum(['allow', 'block', 'quarantine']),
     reason: z.enum(reasons).default('default-access'),
@@ -131,6 +133,7 @@ function pairOf(user: string, device: InventoryDevice, now: number): ImportedPai
     deviceKey: deviceKey(deviceId),
     deviceType,
     userAgent,
+    protocolVersion: device.protocolVersion,
     platform,
     osVersion,
     model,

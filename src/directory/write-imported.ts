@@ -17,6 +17,7 @@ export interface ImportedPair extends Pick<
   | 'osVersion'
   | 'model'
   | 'client'
+  | 'protocolVersion'
   | 'action'
   | 'reason'
   | 'information'
@@ -75,9 +76,7 @@ export function createImportWriter(
     const { user, deviceId, deviceKey, action, reason, platform, deviceType, client, firstAt, lastAt } = pair
     const held = select.get(user, deviceKey)
     if (held === undefined && !makeRoom(user)) return false
-    const seen = JSON.stringify(
-      seenOf({ ...pair, protocolVersion: undefined, command: notSeen, backend: notSeen }),
-    )
+    const seen = JSON.stringify(seenOf({ ...pair, command: notSeen, backend: notSeen }))
     const known = JSON.stringify({ deviceType, client })
     const information = informationOf(pair)
     const allowedAt = pair.allowedAt ?? null

@@ -1,4 +1,5 @@
 import { isDeviceId } from '#eas/device-id.ts'
+import { versionFromText } from '#eas/versions.ts'
 import { plainText } from '#directory/record.ts'
 import type { Reason } from '#policy/reasons.ts'
 import type { ExportRow, ExportTable } from './export-csv.ts'
@@ -14,6 +15,7 @@ export interface InventoryDevice {
   readonly userAgent?: string
   readonly model?: string
   readonly os?: string
+  readonly protocolVersion?: string
   readonly action: 'allow' | 'block' | 'quarantine'
   readonly reason?: Reason
   readonly firstSeenAt?: string
@@ -96,6 +98,8 @@ function deviceOf(row: ExportRow, lose: Lose): InventoryDevice | undefined {
   const [deviceType, userAgent, model, os] = (
     ['DeviceType', 'DeviceUserAgent', 'DeviceModel', 'DeviceOS'] as const
   ).map((column) => row.value(column).slice(0, maxClaimLength))
+  // on-premises and online name the same column differently
+  const protocolVersion = versionFromText(row.value('ClientVersion') || row.value('DeviceActiveSyncVersion'))
   const reason = reasonOf(row, action)
   return {
     names,
@@ -105,6 +109,7 @@ function deviceOf(row: ExportRow, lose: Lose): InventoryDevice | undefined {
     // Exchange puts the type there where the phone told no model
     ...(model && model !== deviceType && { model }),
     ...(os && { os }),
+    ...(protocolVersion && { protocolVersion }),
     action,
     ...(reason && { reason }),
   }

@@ -43,6 +43,7 @@ void t.test('statistics of a German shell, in UTF-16', async (t) => {
         userAgent: 'Apple-iPhone15C2/2105.219',
         model: 'iPhone15C2',
         os: 'iOS 17.4.1 21E236',
+        protocolVersion: '16.1',
         action: 'allow',
         firstSeenAt: '2023-11-02T18:04:38.000Z',
         lastSeenAt: '2026-05-30T09:00:00.000Z',
@@ -57,6 +58,7 @@ void t.test('statistics of a German shell, in UTF-16', async (t) => {
         userAgent: 'SAMSUNG-SM-G991B/101.1300',
         model: 'SM-G991B',
         os: 'Android 13',
+        protocolVersion: '16.1',
         action: 'block',
         reason: 'personal-block',
         firstSeenAt: '2023-11-22T06:04:38.000Z',
@@ -72,6 +74,7 @@ void t.test('statistics of a German shell, in UTF-16', async (t) => {
         userAgent: 'Apple-iPad13C1/2105.219',
         model: 'iPad13C1',
         os: 'iPadOS 17.4',
+        protocolVersion: '16.1',
         action: 'quarantine',
         reason: 'device-rule',
         firstSeenAt: '2024-01-01T00:00:00.000Z',
@@ -85,6 +88,7 @@ void t.test('statistics of a German shell, in UTF-16', async (t) => {
         deviceId: 'ApplCAROL9',
         deviceType: 'iPhone',
         userAgent: 'Apple-iPhone15C2/2105.219',
+        protocolVersion: '16.1',
         action: 'allow',
         lastSeenAt: '2026-05-27T09:00:00.000Z',
       },
@@ -147,6 +151,17 @@ void t.test('the login goes before every other name', async (t) => {
     devices: [],
     findings: [{ kind: 'lost', line: 2, message: '"ApplA": nobody is named whose it is' }],
   })
+})
+
+void t.test('the protocol version, where easgate knows it', async (t) => {
+  for (const [fields, version] of [
+    [{ ClientVersion: '14.1' }, '14.1'],
+    [{ DeviceActiveSyncVersion: '16.1' }, '16.1'],
+    [{ ClientVersion: '99.0' }, undefined],
+    [{}, undefined],
+  ] as const) {
+    t.equal(row(fields).devices[0]?.device.protocolVersion, version)
+  }
 })
 
 void t.test('what Exchange does with a device, and why', async (t) => {
