@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { demoUsers } from '#simulator/demo.ts'
 import { createSimulator, type Simulator } from '#simulator/exchange.ts'
@@ -136,7 +138,7 @@ void t.test(
       const item = [...client.inbox.items.values()][0]
       t.match(item, {
         from: /Mail access/,
-        text: /^http:\/\/127\.0\.0\.1:\d+\/easgate\/enroll\/\n/,
+        text: /^http:\/\/127\.0\.0\.1:\d+\/easgate\/enroll\/\S+\n/,
         read: false,
       })
       t.match(item?.text, /does not meet a rule/)
@@ -245,6 +247,25 @@ void t.test(
     t.equal(await node.stop(), 0)
   },
 )
+
+void t.test('texts that are read again on SIGHUP reach a phone that waits', async (t) => {
+  const configFile = writeConfig(t, { policy, extra: 'quarantine: { textsFile: ${TEXTS} }' })
+  const texts = join(dirname(configFile), 'texts.yaml')
+  writeFileSync(configFile, readFileSync(configFile, 'utf8').replace('${TEXTS}', texts))
+  writeFileSync(texts, 'subject: First words\n')
+  const node = await startNode(t, configFile)
+  const client = new MailClient({ url: node.proxyUrl, user: 'carol@example.com', deviceId: 'ApplDEMOCAROL1' })
+  await client.connect()
+  t.strictSame(client.mails(), ['Inbox/First words'])
+  const told = client.ping()
+  await whenWaiting(node, 1)
+  writeFileSync(texts, 'subject: Other words\n')
+  node.child.kill('SIGHUP')
+  t.equal(await told, '2')
+  t.strictSame(client.mails(), ['Inbox/Other words'], 'in the place of the first')
+  t.equal(client.restarts, 0)
+  t.equal(await node.stop(), 0)
+})
 
 /** Resolves once the store knows that they were served mail: workers tell it once a second. */
 async function whenServed(node: NodeProcess, phones: readonly Walker[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { commandNames } from '#eas/commands.ts'
 import { decodeWbxml } from '#eas/wbxml/decode.ts'
@@ -310,6 +311,31 @@ void t.test(
     t.equal(textAt(rootOf(await second.answer()), 'Ping:Status'), '7')
   },
 )
+
+void t.test('a phone that leaves while its credentials are proved leaves nothing behind', async (t) => {
+  const proving = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  const upstream = await recordingUpstream(t, async (request, res) => {
+    asked.resolve()
+    await proving.promise
+    await usualReply(request, res)
+  })
+  const proxy = await testProxy(t, { servers: [upstream.url], policy: quarantine, facts: [noncompliant] })
+  const body = wbxml(ping)
+  for (const sent of [body, body.subarray(0, 10)]) {
+    const client = await wireClient(t, proxy.port)
+    const headers = ['MS-ASProtocolVersion: 14.1', `Content-Length: ${body.length}`]
+    client.write(requestBytes({ query: command('Ping'), headers, body: sent }))
+    await asked.promise
+    client.reset()
+    await client.ended
+  }
+  // the proxy hears of it a turn later than the client
+  await nextTurn()
+  proving.resolve()
+  t.match([await proxy.outcome(0), await proxy.outcome(1)], [{ command: 'Ping' }, { command: 'Ping' }])
+  await proxy.whenOpen(0)
+})
 
 void t.test('beyond the bound a phone is asked to come back', async (t) => {
   const bob: FactsRecord = { ...noncompliant, user: 'bob@example.com', deviceId: 'BOBS' }
