@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs'
-import { hostPort } from './values.ts'
+import { sourceFaults } from './source-checks.ts'
+import { hostPort, isLoopback } from './values.ts'
 import type { ConfigFault, YamlFile } from './yaml.ts'
 
 type Path = readonly PropertyKey[]
@@ -53,6 +54,11 @@ export function crossFaults({ at, fault }: YamlFile): readonly ConfigFault[] {
   const rules = at(['routing', 'rules'])
   if (Array.isArray(rules)) rules.forEach((_, index) => checkBackend(['routing', 'rules', index, 'backend']))
 
+  const sources = at(['sources'])
+  if (Array.isArray(sources)) {
+    sources.forEach((_, index) => sourceFaults(['sources', index], { at, check, checkFile }))
+  }
+
   const certificates = at(['listen', 'tls', 'clientCertificates'])
   check(
     (certificates !== 'optional' && certificates !== 'required') ||
@@ -78,12 +84,6 @@ export function crossFaults({ at, fault }: YamlFile): readonly ConfigFault[] {
     'needed where the admin listener is not on loopback',
   )
   return faults
-}
-
-/** True for a host:port that only this machine reaches. */
-export function isLoopback(address: string): boolean {
-  const host = address.slice(0, address.lastIndexOf(':'))
-  return host === 'localhost' || host === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
 }
 
 /** All addresses of the machine. */

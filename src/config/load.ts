@@ -13,7 +13,7 @@ import {
   type YamlFile,
 } from './yaml.ts'
 
-export { isLoopback } from './cross-check.ts'
+export { isLoopback } from './values.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -9,6 +9,12 @@ export const hostPort = z
     'expected a port of at most 65535',
   )
 
+/** True for a host:port that only this machine reaches. */
+export function isLoopback(address: string): boolean {
+  const host = address.slice(0, address.lastIndexOf(':'))
+  return host === 'localhost' || host === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+}
+
 /** An http:// or https:// URL. */
 export const link = z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' })
 

@@ -34,6 +34,8 @@ export interface FactsSource {
    * wrong stands in `status`.
    */
   start(signal: AbortSignal): Promise<void>
+  /** True where nothing comes by itself: each record is as old as the question that it answered. */
+  readonly isAskedOnly?: boolean
   /** Asks for one device now; settles once the store holds the answer. Absent: the source can only be read whole. */
   refresh?(user: string, deviceId: string, signal: AbortSignal): Promise<void>
   /**
