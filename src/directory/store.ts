@@ -114,6 +114,8 @@ export interface Store
   recordTraces(traces: readonly TraceReport[]): Promise<void>
   /** A source that has no full sets (a push) is complete from now on. */
   setSourceComplete(source: string): void
+  /** What was read of a source last, completely, still stands: every row of it is confirmed, and none is written. */
+  setSourceConfirmed(source: string): void
   setSourceFailed(source: string, error: string): void
   /** True where the source has any user or device on record. */
   hasRecords(source: string): boolean
@@ -279,6 +281,8 @@ function createOwner(
     recordTraces: createTracesWriter(database, committer),
     setSourceComplete: (source) =>
       recordSync(known(source), { outcome: 'complete', at: now(), confirms: false }),
+    setSourceConfirmed: (source) =>
+      recordSync(known(source), { outcome: 'complete', at: now(), confirms: true }),
     setSourceFailed: (source, error) =>
       recordSync(known(source), { outcome: 'failed', at: now(), confirms: false, error }),
     hasRecords: (source) => selectRecord.get({ source }) !== undefined,

@@ -8,7 +8,9 @@ const partRows = 500
 
 /** Reads the file named by `workerData`, and hands over one part for each message. */
 const path = workerData as string
-const { records, faults } = parseFactsFile(path, readFileSync(path))
+const bytes = readFileSync(path)
+const { records, faults } = parseFactsFile(path, bytes)
+const lineEnds: readonly (number | undefined)[] = [0x0a, 0x0d]
 let sent = 0
 
 parentPort?.on('message', () => {
@@ -16,6 +18,7 @@ parentPort?.on('message', () => {
   const part: FactsFilePart = {
     records: records.slice(sent, end).map(({ record }) => record),
     faults: faults.slice(sent, end),
+    hasLineEnd: lineEnds.includes(bytes.at(-1)),
     last: end >= records.length && end >= faults.length,
   }
   sent = end

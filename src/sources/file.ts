@@ -14,7 +14,7 @@ export interface FileSourceOptions {
   readonly name: string
   /** `.csv` or `.json`. */
   readonly path: string
-  readonly store: Pick<Store, 'replace' | 'hasRecords' | 'setSourceFailed'>
+  readonly store: Pick<Store, 'replace' | 'hasRecords' | 'setSourceConfirmed' | 'setSourceFailed'>
   /** Told of each bad row, at most `maxReportedFaults` per read. `place`: line of a CSV, index in a JSON list. */
   readonly onFault: (fault: RowFault) => void
   /** Told how each read ended; a look that finds the file unchanged is no read. */
@@ -26,9 +26,15 @@ export interface FileSourceOptions {
 
 /** Two looks at the file, this far apart, must show the same: a file that is still being written is not taken. */
 const settleMs = 100
+/** The same for a file that is written over where it stands, by somebody who may stop for a moment on the way. */
+const settleInPlaceMs = 1000
 /** The net under `fs.watch`, which network and container file systems leave silent. */
 const pollMs = 5000
 const maxReportedFaults = 100
+/** A file that stands unchanged confirms what was read of it, at most this often. */
+const confirmIntervalMs = 30_000
+/** What was read of a file with faults is confirmed row by row, which takes another reading. */
+const rereadIntervalMs = 600_000
 
 /**
  * Facts from a CSV or JSON file, read at the start and again whenever the file changes. Good rows count whatever is
@@ -40,10 +46,16 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
   let status: SourceStatus = { records: 0, faults: 0 }
   /** The file as it was when it was last taken, and as the last look saw it. */
   let taken: string | undefined
+  let takenInode: bigint | undefined
   let lastSeen: string | undefined
+  let isInPlace = false
+  /** Whether the last line had an end in what was taken last. */
+  let hadLineEnd = false
   /** Those who wait for a read that begins after they asked, and how to wake the source. */
   let asked: (() => void)[] = []
   let wakeUp: (() => void) | undefined
+  /** When what was taken of the file was last confirmed, and whether that was all of it. */
+  let confirmed: { readonly at: number; readonly isWhole: boolean } | undefined
 
   function fail(error: string): void {
     onRead('failed')
@@ -56,23 +68,43 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
     }
   }
 
+  /**
+   * The same bytes are there, so what they say is as true as it was: facts of a file that nobody changes must not grow
+   * old. Gives true where the file is to be read again for that.
+   */
+  function confirm(): boolean {
+    if (confirmed === undefined) return false
+    const { at, isWhole } = confirmed
+    if (!isWhole) return now() - at >= rereadIntervalMs
+    if (now() - at < confirmIntervalMs) return false
+    store.setSourceConfirmed(name)
+    confirmed = { at: now(), isWhole }
+    status = { ...status, lastCompleteAt: now() }
+    return false
+  }
+
   /** Gives true where nothing more is to be done until the file changes. */
   async function look(signal: AbortSignal): Promise<boolean> {
-    const seen = await fingerprint(path)
-    if (seen === taken) return true
+    const { seen, inode } = await fingerprint(path)
+    if (seen === taken && !confirm()) return true
+    isInPlace = inode === takenInode
     if (seen !== lastSeen) {
       lastSeen = seen
       return false
     }
-    const { records, faults } = await readFactsFile(path, signal)
-    if ((await fingerprint(path)) !== seen) return false
+    const { records, faults, hasLineEnd } = await readFactsFile(path, signal)
+    if ((await fingerprint(path)).seen !== seen) return false
     for (const fault of faults.slice(0, maxReportedFaults)) onFault(fault)
     taken = seen
+    takenInode = inode
+    confirmed = undefined
     if (records.length === 0 && faults.length > 0) {
       status = { ...status, faults: faults.length }
       fail(`${path}: no row could be read; the records of before are kept`)
     } else if (records.length === 0 && store.hasRecords(name)) {
       fail(`${path} is empty; the records of before are kept`)
+    } else if (hadLineEnd && !hasLineEnd) {
+      fail(`${path} was cut off: its last line has no end any more; the records of before are kept`)
     } else {
       const complete = faults.length === 0
       const { held } = await store.replace(name, records, { complete, faults: faults.length })
@@ -85,6 +117,8 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
         onRead('held')
         return true
       }
+      confirmed = { at: now(), isWhole: complete }
+      hadLineEnd = hasLineEnd
       const completeAt = complete ? now() : status.lastCompleteAt
       status = {
         records: records.length,
@@ -102,20 +136,23 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
     let cancel: (() => void) | undefined
     let isLooking = false
     let isDueSoon = false
+    /** The file was another at the last look than at the one before. */
+    let isSettling = false
 
     const wake = (delayMs: number): void => {
       cancel?.()
       cancel = schedule(() => void run(), delayMs)
     }
     const wakeSoon = (): void => {
-      if (isDueSoon) return
+      // the next look is due already, and must not come before the time that the file is given
+      if (isDueSoon || isSettling) return
       isDueSoon = true
       if (!isLooking) wake(settleMs)
     }
     wakeUp = wakeSoon
     const run = async (): Promise<void> => {
       isLooking = true
-      isDueSoon = false
+      isDueSoon = isSettling = false
       const waiting = asked
       asked = []
       if (waiting.length > 0) taken = undefined
@@ -131,7 +168,9 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
         first.resolve()
         for (const done of waiting) done()
       } else asked = [...waiting, ...asked]
-      if (!signal.aborted) wake(isSettled && !isDueSoon ? pollMs : settleMs)
+      isSettling = !isSettled
+      const soonMs = isSettling && isInPlace ? settleInPlaceMs : settleMs
+      if (!signal.aborted) wake(isSettled && !isDueSoon ? pollMs : soonMs)
     }
     signal.addEventListener('abort', () => {
       cancel?.()
@@ -156,9 +195,9 @@ export function createFileSource(options: FileSourceOptions): FactsSource {
 }
 
 /** What must stay the same between two looks. A replaced file has another inode, a rewritten one another time. */
-async function fingerprint(path: string): Promise<string> {
+async function fingerprint(path: string): Promise<{ readonly seen: string; readonly inode: bigint }> {
   const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true })
-  return [size, mtimeNs, ctimeNs, ino].join(' ')
+  return { seen: [size, mtimeNs, ctimeNs, ino].join(' '), inode: ino }
 }
 
 /** The folder, not the file: editors and deployments replace files, and a watch on a file follows the old one. */

@@ -8,12 +8,15 @@ export interface FactsFilePart {
   readonly records: readonly FactsRecord[]
   readonly faults: readonly RowFault[]
   readonly last: boolean
+  readonly hasLineEnd: boolean
 }
 
 /** What a file held. */
 export interface FactsFile {
   readonly records: readonly FactsRecord[]
   readonly faults: readonly RowFault[]
+  /** True where its last line has an end. */
+  readonly hasLineEnd: boolean
 }
 
 /**
@@ -33,7 +36,7 @@ export async function readFactsFile(path: string, signal: AbortSignal): Promise<
       const [part] = (await once(thread, 'message', { signal })) as [FactsFilePart]
       records.push(...part.records)
       faults.push(...part.faults)
-      if (part.last) return { records, faults }
+      if (part.last) return { records, faults, hasLineEnd: part.hasLineEnd }
     }
   } finally {
     await thread.terminate()

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { FactsSource } from '#directory/facts-source.ts'
@@ -13,6 +13,7 @@ const row = (name: string, state = 'compliant') => `${name}@example.com,Appl${na
 
 interface Clockwork {
   readonly schedule: Schedule
+  readonly delays: readonly number[]
   /** Lets the pending look happen and waits until the next one is due. */
   readonly tick: () => Promise<void>
 }
@@ -21,9 +22,12 @@ interface Clockwork {
 function clockwork(): Clockwork {
   let pending: (() => void) | undefined
   let onScheduled: (() => void) | undefined
+  const delays: number[] = []
   return {
-    schedule: (work) => {
+    delays,
+    schedule: (work, delayMs) => {
       pending = work
+      delays.push(delayMs)
       onScheduled?.()
       return () => {
         if (pending === work) pending = undefined
@@ -51,6 +55,8 @@ interface WatchedFile extends TestStore {
   readonly start: () => Promise<void>
   /** The compliance state on record. */
   readonly stateOf: (name: string) => string | undefined
+  /** How long the source wanted to wait, each time, ms. */
+  readonly delays: readonly number[]
 }
 
 function watchedFile(t: Test, content: string | undefined, name = 'facts.csv'): WatchedFile {
@@ -59,7 +65,7 @@ function watchedFile(t: Test, content: string | undefined, name = 'facts.csv'): 
   if (content !== undefined) writeFileSync(file, content)
   const faults: RowFault[] = []
   const reads: SyncOutcome[] = []
-  const { schedule, tick } = clockwork()
+  const { schedule, tick, delays } = clockwork()
   const source = createFileSource({
     name: 'file',
     path: file,
@@ -78,6 +84,7 @@ function watchedFile(t: Test, content: string | undefined, name = 'facts.csv'): 
     faults,
     reads,
     tick,
+    delays,
     async start() {
       void source.start(abort.signal)
       // the first look and, where it found a file, the second
@@ -367,4 +374,108 @@ void t.test('nobody waits for a source that has ended, or whose file is gone', a
   const asked = other.source.readAgain?.()
   abort.abort()
   await Promise.all([started, asked])
+})
+
+void t.test(
+  'facts of a file that nobody changes do not grow old, and no row is written for it',
+  async (t) => {
+    const { start, tick, store, clock, changes, source, reads } = watchedFile(t, header + row('alice'))
+    await start()
+    const asOf = () => store.deviceFacts('alice@example.com', 'applalice')?.value.origin.asOf
+    t.equal(asOf(), 1_000_000)
+    changes.length = 0
+    const revision = store.currentRevision()
+    clock.now += 29_000
+    await tick()
+    t.equal(asOf(), 1_000_000, 'not at every look')
+    clock.now += 1000
+    await tick()
+    t.equal(asOf(), 1_030_000)
+    t.equal(store.syncState('file')?.completeAt, 1_030_000)
+    t.equal(source.status().lastCompleteAt, 1_030_000)
+    t.strictSame([changes, store.currentRevision(), reads], [[], revision, ['complete']])
+  },
+)
+
+void t.test('a file that cannot be read any more confirms nothing', async (t) => {
+  const { start, tick, file, store, clock } = watchedFile(t, header + row('alice'))
+  await start()
+  rmSync(file)
+  clock.now += 60_000
+  await tick()
+  t.equal(store.deviceFacts('alice@example.com', 'applalice')?.value.origin.asOf, 1_000_000)
+})
+
+void t.test('of a file with faults the good rows are confirmed by another reading', async (t) => {
+  const { start, tick, store, clock, reads } = watchedFile(t, `${header}${row('alice')}x,y z,\n`)
+  await start()
+  clock.now += 599_000
+  await tick()
+  t.strictSame(reads, ['partial'])
+  clock.now += 1000
+  await tick()
+  t.strictSame(reads, ['partial', 'partial'])
+  t.equal(store.deviceFacts('alice@example.com', 'applalice')?.value.origin.asOf, 1_600_000)
+})
+
+void t.test('a file that was cut off changes nothing, wherever the cut is (T-56)', async (t) => {
+  const names = ['alice', 'bob']
+  const devices = names.map((name) => ({ user: `${name}@example.com`, deviceId: `Appl${name}` }))
+  const csv = 'user,deviceId\n' + devices.map(({ user, deviceId }) => `${user},${deviceId}\n`).join('')
+  for (const [name, whole] of [
+    ['facts.csv', csv],
+    ['facts.json', `${JSON.stringify({ devices })}\n`],
+  ] as const) {
+    const test = watchedFile(t, whole, name)
+    await test.start()
+    // behind a whole row, a CSV that was cut is no other than a shorter one
+    const cuts = [0, 1, 10, 25, 26, 40, 41, 1, 2, 3, 4, 9, 18].map((at, index) =>
+      index < 7 ? at : whole.length - at,
+    )
+    for (const cut of cuts.filter((at) => whole[at - 1] !== '\n')) {
+      writeFileSync(`${test.file}.new`, whole.slice(0, cut))
+      renameSync(`${test.file}.new`, test.file)
+      await test.tick()
+      await test.tick()
+      const kept = names.map((user) => test.store.deviceFacts(`${user}@example.com`, `appl${user}`))
+      t.notOk(kept.includes(undefined), `${name} cut at ${cut}`)
+    }
+    t.match(test.source.status(), { records: 2 })
+  }
+})
+
+void t.test('a file that is written over where it stands gets a second to be finished', async (t) => {
+  const { start, tick, file, stateOf, delays } = watchedFile(t, header + row('alice') + row('bob'))
+  await start()
+  truncateSync(file)
+  appendFileSync(file, header + row('alice', 'noncompliant'))
+  await tick()
+  t.equal(delays.at(-1), 1000)
+  appendFileSync(file, row('bob'))
+  await tick()
+  t.equal(delays.at(-1), 1000)
+  await tick()
+  t.strictSame([stateOf('alice'), stateOf('bob')], ['noncompliant', 'compliant'])
+  writeFileSync(`${file}.new`, header + row('alice') + row('bob'))
+  renameSync(`${file}.new`, file)
+  await tick()
+  t.equal(delays.at(-1), 100, 'one that is moved into place is whole')
+})
+
+void t.test('an editor that moves the old file away before it writes the new one harms nobody', async (t) => {
+  const { start, tick, file, stateOf, reads } = watchedFile(t, header + row('alice') + row('bob'))
+  await start()
+  renameSync(file, `${file}~`)
+  await tick()
+  writeFileSync(file, '')
+  writeFileSync(join(file, '..', '.facts.csv.swp'), 'b0VIM')
+  await tick()
+  await tick()
+  t.equal(stateOf('bob'), 'compliant', 'gone, and empty')
+  writeFileSync(file, header + row('alice', 'noncompliant') + row('bob'))
+  await tick()
+  await tick()
+  await tick()
+  t.strictSame([stateOf('alice'), stateOf('bob')], ['noncompliant', 'compliant'])
+  t.equal(reads.at(-1), 'complete')
 })
