@@ -16,22 +16,22 @@ import { createSeenJudges } from '#admin/what-if/judge-seen.ts'
 import { opened, refuseArguments, stopSignal, type Command } from '#cli/command.ts'
 import { isLoopback, loadSettings, type Settings } from '#config/load.ts'
 import type { Config } from '#config/schema.ts'
-import type { FactsSource } from '#directory/facts-source.ts'
 import { sourceNames } from '#config/source-names.ts'
 import { createLookup } from '#directory/lookup.ts'
 import { openStore, type Store } from '#directory/store.ts'
 import { createEnrollmentCodes } from '#enrollment/codes.ts'
 import { loginRulesOf } from '#proxy/create-proxy.ts'
 import { splitAddress } from '#proxy/edge/listener.ts'
-import { createLog, type Logger } from '#telemetry/log.ts'
+import { createLog } from '#telemetry/log.ts'
 import { aggregateMetrics, createMetrics, type Metrics } from '#telemetry/metrics.ts'
-import { createSources } from './create-sources.ts'
+import { createSources, type SourceListener } from './create-sources.ts'
 import { startSimulators, withSimulators } from './embedded-simulators.ts'
 import { createLookUps } from './look-ups.ts'
 import { createPublisher } from './publisher.ts'
 import { createEnrollmentKeeper } from './enrollment-keeper.ts'
 import { createQuarantineKeeper } from './quarantine-keeper.ts'
 import { createReports } from './reports.ts'
+import { createSourceHealth } from './source-health.ts'
 import { refuseUnsafeRuntime } from './runtime.ts'
 import { createWorkers, workerCount } from './workers.ts'
 
@@ -149,7 +149,21 @@ export async function startNode({ config: { value: configured }, policy: loaded 
 
     const stopSources = new AbortController()
     started.defer(() => stopSources.abort())
-    const sources = createSources({ config, store, metrics, log })
+    const health = createSourceHealth({
+      store,
+      metrics,
+      log,
+      maxFactsAge: () => policies.current().value.onSourceUnavailable.maxFactsAge,
+      now: Date.now,
+    })
+    const { all: sources, listeners } = createSources({
+      config,
+      store,
+      onEvent: health.note,
+      enforced: publisher.settled,
+      log,
+    })
+    started.defer(health.watch(sources))
     const readAgain = async (name: string) => {
       await sources.find((source) => source.name === name)?.readAgain?.()
       await publisher.settled()
@@ -168,6 +182,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
     started.defer(() => workers.stop())
     const proxyPort = await workers.start()
     started.defer(massRefusal.watch())
+    const pushPorts = await openListeners(listeners, started)
 
     const reload = () => {
       void policies.reload()
@@ -197,9 +212,13 @@ export async function startNode({ config: { value: configured }, policy: loaded 
         ...createApi({ store, loginRules, explain, enforced: publisher.settled, now: Date.now }),
         ...createPolicyRoutes({ policy: policies.current, evaluator, held, now: Date.now }),
       ]),
-      ready: () => workers.ready() && store.sourcesComplete(),
+      readiness: () => {
+        if (!workers.ready() || !store.sourcesComplete()) return 'not ready'
+        return health.isDegraded() ? 'degraded' : 'ready'
+      },
       metrics: async () => {
-        await measure(store, sources, metrics)
+        health.measure()
+        await measure(store, metrics)
         return aggregateMetrics([await metrics.registry.getMetricsAsJSON(), ...(await workers.metrics())])
       },
       log,
@@ -213,7 +232,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
         .catch((error: unknown) => log.error({ err: error }, 'pruning failed'))
     }, pruneIntervalMs)
     started.defer(() => clearInterval(pruning))
-    log.info({ proxyPort, adminPort, workers: count }, 'easgate serves')
+    log.info({ proxyPort, adminPort, ...pushPorts, workers: count }, 'easgate serves')
     return { proxyPort, adminPort, simulators, stop: () => started.disposeAsync() }
   } catch (error) {
     await started.disposeAsync()
@@ -232,16 +251,24 @@ function compiledOf({ compiled, digest, revision }: CurrentPolicy) {
 }
 
 /** What is counted in the store rather than as it happens. */
-async function measure(store: Store, sources: readonly FactsSource[], metrics: Metrics): Promise<void> {
+async function measure(store: Store, metrics: Metrics): Promise<void> {
   const counts = await store.deviceCounts()
   // in one go: another scrape under way must not read half of it
   metrics.devices.reset()
   for (const { state, platform, devices } of counts) metrics.devices.set({ state, platform }, devices)
-  for (const { name } of sources) {
-    const completeAt = store.syncState(name)?.completeAt
-    if (completeAt !== undefined)
-      metrics.factsAgeSeconds.set({ source: name }, (Date.now() - completeAt) / 1000)
+}
+
+/** Opens the listeners that sources have of their own. Gives their ports for the log, by source. */
+async function openListeners(
+  listeners: readonly SourceListener[],
+  started: AsyncDisposableStack,
+): Promise<{ readonly sourcePorts?: Readonly<Record<string, number>> }> {
+  const ports: Record<string, number> = {}
+  for (const { name, key, address, start, close } of listeners) {
+    started.defer(close)
+    ports[name] = await opened(start(), key, address)
   }
+  return listeners.length === 0 ? {} : { sourcePorts: ports }
 }
 
 function banner(config: Config, node: Node): string {

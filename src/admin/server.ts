@@ -39,8 +39,8 @@ export interface AdminOptions {
   readonly port: number
   readonly guard: Guard
   readonly routes: ApiRoutes
-  /** True where traffic may come. */
-  readonly ready: () => boolean
+  /** Whether traffic may come; `degraded` where it may, by facts that nobody confirms just now. */
+  readonly readiness: () => 'ready' | 'degraded' | 'not ready'
   /** The metrics of all processes in Prometheus' format. */
   readonly metrics: () => Promise<string>
   readonly log: Pick<Logger, 'error'>
@@ -97,10 +97,10 @@ async function route(options: AdminOptions, req: IncomingMessage, res: ServerRes
   switch (`${method} ${path}`) {
     case 'GET /healthz':
       return send(res, 200, 'text/plain', 'ok\n')
-    case 'GET /readyz':
-      return options.ready()
-        ? send(res, 200, 'text/plain', 'ready\n')
-        : send(res, 503, 'text/plain', 'not ready\n')
+    case 'GET /readyz': {
+      const readiness = options.readiness()
+      return send(res, readiness === 'not ready' ? 503 : 200, 'text/plain', `${readiness}\n`)
+    }
     case 'GET /metrics':
       options.guard.metrics(req)
       return send(res, 200, 'text/plain; version=0.0.4; charset=utf-8', await options.metrics())

@@ -15,12 +15,15 @@ void t.test('health needs no token, no name and tells nothing', async (t) => {
   for (const host of ['127.0.0.1', 'a-load-balancer.example']) {
     const health = await node.call('GET', '/healthz', { headers: { host } })
     t.strictSame([health.status, health.text], [200, 'ok\n'])
-    node.shown.ready = true
-    const ready = await node.call('GET', '/readyz', { headers: { host } })
-    t.strictSame([ready.status, ready.text], [200, 'ready\n'])
-    node.shown.ready = false
-    const unready = await node.call('GET', '/readyz', { headers: { host } })
-    t.strictSame([unready.status, unready.text], [503, 'not ready\n'])
+    for (const [readiness, status] of [
+      ['ready', 200],
+      ['degraded', 200],
+      ['not ready', 503],
+    ] as const) {
+      node.shown.readiness = readiness
+      const answer = await node.call('GET', '/readyz', { headers: { host } })
+      t.strictSame([answer.status, answer.text], [status, `${readiness}\n`])
+    }
   }
   const head = await node.call('HEAD', '/healthz')
   t.strictSame([head.status, head.text], [200, ''])
@@ -111,7 +114,7 @@ void t.test('segments are decoded once, each for itself', async (t) => {
     port: 0,
     guard: createGuard({ loopback: true, token: undefined, metricsToken: undefined }),
     routes,
-    ready: () => true,
+    readiness: () => 'ready',
     metrics: async () => '',
     log: { error: () => undefined },
   })
@@ -218,7 +221,7 @@ void t.test('a port that is taken is told', async (t) => {
     port: node.port,
     guard: createGuard({ loopback: true, token: undefined, metricsToken: undefined }),
     routes: new Map(),
-    ready: () => true,
+    readiness: () => 'ready',
     metrics: async () => '',
     log: { error: () => undefined },
   })
@@ -234,7 +237,7 @@ async function startStream(t: Test, chunks: (signal: AbortSignal) => AsyncGenera
     port: 0,
     guard: createGuard({ loopback: true, token: undefined, metricsToken: undefined }),
     routes: new Map([['GET /api/stream', ({ signal }) => new StreamedAnswer('text/csv', chunks(signal))]]),
-    ready: () => true,
+    readiness: () => 'ready',
     metrics: async () => '',
     log: { error: (fields: unknown) => errors.push(fields) },
   })

@@ -39,7 +39,7 @@ export interface AdminNode {
   /** How often somebody waited for the workers. */
   readonly waits: { enforced: number }
   /** The answers of /readyz and /metrics. */
-  readonly shown: { ready: boolean; metrics: () => Promise<string> }
+  readonly shown: { readiness: 'ready' | 'degraded' | 'not ready'; metrics: () => Promise<string> }
   /** Sends a target exactly as given. */
   readonly call: (method: string, target: string, options?: CallOptions) => Promise<Answer>
 }
@@ -93,7 +93,7 @@ export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promi
     now: () => adminNow,
   })
   const waits = { enforced: 0 }
-  const shown = { ready: true, metrics: async () => '# no metrics\n' }
+  const shown: AdminNode['shown'] = { readiness: 'ready', metrics: async () => '# no metrics\n' }
   const errors: unknown[] = []
   const enforced = async () => {
     waits.enforced++
@@ -103,7 +103,7 @@ export async function startAdmin(t: Test, options: AdminNodeOptions = {}): Promi
     port: 0,
     guard: createGuard({ loopback: true, token, metricsToken }),
     routes: createApi({ store, loginRules, explain, enforced, now: () => adminNow }),
-    ready: () => shown.ready,
+    readiness: () => shown.readiness,
     metrics: () => shown.metrics(),
     log: { error: (fields: unknown) => errors.push(fields) },
   })

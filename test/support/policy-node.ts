@@ -132,7 +132,7 @@ export async function startPolicyNode(t: Test, options: PolicyNodeOptions = {}):
     port: 0,
     guard: createGuard({ loopback: true, token: undefined, metricsToken: undefined }),
     routes: createPolicyRoutes({ policy: keeper.current, evaluator, held, now }),
-    ready: () => true,
+    readiness: () => 'ready',
     metrics: async () => '',
     log,
   })
