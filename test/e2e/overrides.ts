@@ -1,37 +1,45 @@
 import t from 'tap'
 import { startNode, writeConfig } from '../support/node-process.ts'
-import { folderSyncRequest, Phone, textAt } from '../support/simulated-phone.ts'
+import { folderSyncRequest, Phone, textAt, type Reply } from '../support/simulated-phone.ts'
 
 const folderSync = folderSyncRequest('0')
 
-/** Statuses of enough requests on fresh connections to meet each worker, each status once. */
+/** Answers of enough requests on fresh connections to meet each worker. */
+function answersOf(phone: Phone): Promise<readonly Reply[]> {
+  const send = () => phone.send('FolderSync', folderSync, { headers: { connection: 'close' } })
+  return Promise.all(Array.from({ length: 30 }, send))
+}
+
+/** Their statuses, each once. */
 async function statusesOf(phone: Phone): Promise<readonly unknown[]> {
-  const statuses = await Promise.all(
-    Array.from({ length: 30 }, () =>
-      phone
-        .send('FolderSync', folderSync, { headers: { connection: 'close' } })
-        .then((reply) => textAt(reply.root, 'FolderHierarchy:Status')),
-    ),
-  )
-  return [...new Set(statuses)]
+  const answers = await answersOf(phone)
+  return [...new Set(answers.map(({ root }) => textAt(root, 'FolderHierarchy:Status')))]
+}
+
+/** The first folder of each mailbox that is served; a request to provision is none. */
+async function foldersOf(phone: Phone): Promise<readonly unknown[]> {
+  const answers = await answersOf(phone)
+  const first = ['FolderHierarchy:Changes', 'FolderHierarchy:Add', 'FolderHierarchy:ServerId'] as const
+  const served = answers.map(({ root }) => textAt(root, ...first)).filter((id) => id !== undefined)
+  return [...new Set(served)]
 }
 
 void t.test('what an administrator says is in force on every worker when it is answered', async (t) => {
   const node = await startNode(t, writeConfig(t, { extra: 'workers: 3' }))
   const phone = new Phone({ url: node.proxyUrl, user: 'carol@example.com', deviceId: 'ApplDEMOCAROL1' })
   const path = '/api/devices/carol/ApplDEMOCAROL1/override'
-  t.strictSame(await statusesOf(phone), ['129'], 'not enrolled')
+  t.strictSame(await foldersOf(phone), ['easgate-inbox'], 'not enrolled')
 
   const put = await node.admin('PUT', path, { action: 'allow', note: 'a loan until hers is repaired' })
   t.match(put.json(), { user: 'carol@example.com', override: { action: 'allow', actor: 'api' } })
   await phone.provision()
+  t.notOk((await foldersOf(phone)).includes('easgate-inbox'))
   t.strictSame(await statusesOf(phone), ['1'])
 
   await node.admin('PUT', path, { action: 'block', note: 'lost' })
   t.notOk((await statusesOf(phone)).includes('1'))
   t.equal((await node.admin('DELETE', path)).status, 204)
-  const statuses = await statusesOf(phone)
-  t.ok(statuses.includes('129') && !statuses.includes('1'), 'judged by the rules again')
+  t.strictSame(await foldersOf(phone), ['easgate-inbox'], 'judged by the rules again')
 })
 
 void t.test('a phone that comes as another client is told in log, metric and audit', async (t) => {

@@ -91,6 +91,7 @@ void t.test('one sighting is remembered of it', async (t) => {
     at: now,
     allowed: true,
     provisionAsked: false,
+    refused: false,
   })
 })
 

@@ -10,6 +10,7 @@ export interface PhoneOptions {
   readonly user?: string
   readonly password?: string
   readonly deviceId?: string
+  /** Default: by the beginning of the device id. */
   readonly deviceType?: string
   /** `14.1` */
   readonly version?: string
@@ -64,12 +65,13 @@ export class Phone {
   policyKey: number | undefined
 
   constructor(options: PhoneOptions) {
+    const deviceId = options.deviceId ?? 'PHONE1'
     this.options = {
       url: options.url,
       user: options.user ?? 'alice@example.com',
       password: options.password ?? 'demo',
-      deviceId: options.deviceId ?? 'PHONE1',
-      deviceType: options.deviceType ?? 'iPhone',
+      deviceId,
+      deviceType: options.deviceType ?? (deviceId.startsWith('android') ? 'Android' : 'iPhone'),
       version: options.version ?? '14.1',
       form: options.form ?? 'plain',
     }
