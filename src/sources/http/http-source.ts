@@ -51,6 +51,8 @@ export function createHttpSource(options: HttpSourceOptions): FactsSource {
   let status: SourceStatus = { records: 0, faults: 0 }
   let readError: string | undefined
   let lookUpError: string | undefined
+  let reading: Promise<void> | undefined
+  let stop: AbortSignal | undefined
 
   function withoutProgress(): SourceStatus {
     const { progress: _, ...rest } = status
@@ -85,6 +87,18 @@ export function createHttpSource(options: HttpSourceOptions): FactsSource {
     }
   }
 
+  /** One reading at a time. */
+  async function readInTurn(url: string, signal: AbortSignal): Promise<void> {
+    const before = reading
+    const run = (async () => {
+      await before?.catch(() => undefined)
+      signal.throwIfAborted()
+      await read(url, signal)
+    })()
+    reading = run
+    return run
+  }
+
   function tellStore(error: unknown): void {
     readError = reasonOf(error)
     try {
@@ -98,12 +112,13 @@ export function createHttpSource(options: HttpSourceOptions): FactsSource {
     if (signal.aborted) return
     signal.addEventListener('abort', () => void client.close())
     const { bulkUrl, interval: intervalMs } = config
+    stop = signal
     if (bulkUrl === undefined) {
       // an absence is proved by the look-up that a refusal waits for
       store.setSourceComplete(name)
       return
     }
-    await repeat(() => read(bulkUrl, signal), {
+    await repeat(() => readInTurn(bulkUrl, signal), {
       intervalMs,
       signal,
       clock,
@@ -132,9 +147,16 @@ export function createHttpSource(options: HttpSourceOptions): FactsSource {
     }
   }
 
+  async function readAgain(): Promise<void> {
+    if (config.bulkUrl === undefined || stop === undefined) return
+    // what went wrong is told by the reading itself
+    await readInTurn(config.bulkUrl, stop).catch(() => undefined)
+  }
+
   return {
     name,
     start,
+    readAgain,
     isAskedOnly: config.bulkUrl === undefined,
     ...(config.lookupUrl === undefined ? undefined : { refresh }),
     status: () => {

@@ -30,7 +30,7 @@ export async function lookUpDevice(
     throw error
   })
   if (answer === undefined) return 'absent'
-  const { taken, faulty } = sortRecords(itemsOf(answer, { records: lookupRecords }), readRecord)
+  const { taken, faulty } = await sortRecords(itemsOf(answer, { records: lookupRecords }), readRecord)
   const found = taken.filter((read) => isOf(read, user) && isDevice(read, deviceId))
   if (found.length > 0) {
     await store.upsert(name, found.map(userOf))

@@ -24,7 +24,7 @@ export interface MdmOptions {
 
 const maxLookUpBytes = 256 * 1024
 /** To read more in one go would hold the thread: such a list must come in smaller pages. */
-const maxPageBytes = 4 * 1024 * 1024
+const maxPageBytes = 2 * 1024 * 1024
 const pageAttempts = 4
 const pause: Backoff = { firstMs: 2000, maxMs: 60_000 }
 /** The word of an MDM on how long to wait is heeded up to this. T-55 */

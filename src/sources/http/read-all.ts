@@ -45,7 +45,7 @@ export async function readAll(context: HttpContext, url: string, deps: ReadAllDe
   async function readPages(onRecord: (record: FaultyRecord) => void): Promise<Reading> {
     let [pageCount, records] = [0, 0]
     for await (const { items, stamp } of pages(url, context, get, () => store.currentRevision())) {
-      const { taken, faulty } = sortRecords(items, context.readRecord)
+      const { taken, faulty } = await sortRecords(items, context.readRecord)
       faulty.forEach(onRecord)
       await users.add(
         taken.map(({ record: { user, aliases = [], groups = [] } }) => ({ user, aliases, groups })),

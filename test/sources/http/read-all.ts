@@ -265,3 +265,16 @@ void t.test('two records of one phone: the enrolled one counts, whatever their o
     t.equal(test.store.deviceFacts('alice@example.com', 'applalice')?.value.enrolled, true)
   }
 })
+
+void t.test('who asks for another reading waits for one that begins after that', async (t) => {
+  const all = await readAllTest(t, [phones(2)])
+  await all.test.httpSource.readAgain?.()
+  t.strictSame(all.mdm.asked, [], 'nothing is read before the start')
+  const started = all.test.start()
+  const again = all.test.httpSource.readAgain?.()
+  all.list = [[mdmDevice('user0', { status: 'Bad' }), mdmDevice('user1')]]
+  await again
+  t.strictSame(all.test.events, ['complete', 'complete'])
+  t.equal(all.test.stateOf('user0'), 'noncompliant')
+  await started
+})
