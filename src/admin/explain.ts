@@ -30,7 +30,7 @@ export type Explain = (question: ExplainQuestion) => Explanation
 
 export interface ExplainDeps {
   readonly loginRules: LoginRules
-  readonly lookup: Pick<Lookup, 'lookup'>
+  readonly lookup: Pick<Lookup, 'lookupAnew'>
   readonly store: Pick<Store, 'device' | 'provenance'>
   readonly config: Pick<Config, 'backends' | 'routing'>
   readonly policy: () => CurrentPolicy
@@ -56,7 +56,7 @@ export function createExplain(deps: ExplainDeps): Explain {
     const { deviceId } = question
     const names = loginNames(question.user, deps.loginRules)
     const key = deviceKey(deviceId)
-    const facts = deps.lookup.lookup(names, key)
+    const facts = deps.lookup.lookupAnew(names, key)
     const user = facts.user?.user ?? names[0] ?? question.user
     const seen = isSilent(question) ? store.device(user, deviceId)?.seen : undefined
     const { deviceType, userAgent, protocolVersion } = seen ?? question

@@ -22,6 +22,11 @@ export interface Lookup {
    * @param deviceKey folded device id; undefined where the request names none
    */
   lookup(names: readonly string[], deviceKey: string | undefined): KnownFacts
+  /**
+   * The same, read from the store: a source that confirms a device without changing it makes no change, so that what is
+   * held in memory may look older than it is.
+   */
+  lookupAnew(names: readonly string[], deviceKey: string | undefined): KnownFacts
   /** The UPN that the names lead to, to compare `User=` with the credential. T-15 */
   resolveUser(names: readonly string[]): string | undefined
   /** Forgets what a change touched. To be called for each change, in order. */
@@ -42,8 +47,8 @@ export interface LookupOptions {
   /** Entries held at most. */
   readonly max: number
   /**
-   * An entry is read again after this long: a source that confirms a device without changing it makes no change, and
-   * the age of the facts must not stand still. ms, default 5 minutes.
+   * An entry is read again after this long, so that the age of the facts does not stand still; see `lookupAnew`. ms,
+   * default 5 minutes.
    */
   readonly ttlMs?: number
   /** Monotonic clock of the entries' ages, ms. T-55 */
@@ -134,12 +139,20 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
   }
 
   function lookup(names: readonly string[], deviceKey: string | undefined): KnownFacts {
-    const key = JSON.stringify(deviceKey === undefined ? [names] : [names, deviceKey])
+    const key = keyOf(names, deviceKey)
     const held = cache.get(key)
-    if (held !== undefined) {
-      counts.hits++
-      return held.facts
-    }
+    if (held === undefined) return readAndHold(key, names, deviceKey)
+    counts.hits++
+    return held.facts
+  }
+
+  function lookupAnew(names: readonly string[], deviceKey: string | undefined): KnownFacts {
+    const key = keyOf(names, deviceKey)
+    cache.delete(key)
+    return readAndHold(key, names, deviceKey)
+  }
+
+  function readAndHold(key: string, names: readonly string[], deviceKey: string | undefined): KnownFacts {
     counts.misses++
     const folded = names.map((name) => name.toLowerCase())
     let facts: KnownFacts
@@ -158,6 +171,7 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
 
   return {
     lookup,
+    lookupAnew,
     resolveUser: (names) => lookup(names, undefined).user?.user,
 
     apply(change) {
@@ -194,4 +208,8 @@ export function createLookup({ store, max, ttlMs = defaultTtlMs, clock }: Lookup
     },
     counts,
   }
+}
+
+function keyOf(names: readonly string[], deviceKey: string | undefined): string {
+  return JSON.stringify(deviceKey === undefined ? [names] : [names, deviceKey])
 }

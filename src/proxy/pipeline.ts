@@ -28,7 +28,7 @@ export interface PipelineDeps {
   readonly loginRules: LoginRules
   readonly identifyClient: (claims: ClientClaims) => ClientIdentity
   readonly certificateOf: (exchange: Exchange) => CertificateUser | undefined
-  readonly lookup: Pick<Lookup, 'lookup' | 'resolveUser'>
+  readonly lookup: Pick<Lookup, 'lookup' | 'lookupAnew' | 'resolveUser'>
   readonly backendOf: BackendRouter<Backend>
   readonly passthroughPrefixes: readonly string[]
   /** The policy in force now; its revision rises with each load. */
@@ -55,11 +55,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     try {
       const request = parse(deps, exchange)
       const identity = identify(request, deps.loginRules, deps.certificateOf(exchange))
-      const known = lookUp(deps, request, identity)
-      const judgement = judge(deps, known)
+      const judgement = judge(deps, lookUp(deps, request, identity))
       const decisionMs = performance.now() - exchange.startedMs
       const clientAddress = deps.addresses.clientAddress(exchange.peer, request.headers.forwardedFor)
-      const first = { ...known, ...judgement, clientAddress, decisionMs }
+      const first = { ...judgement, clientAddress, decisionMs }
       judged = first
       const result = await act(deps.act, exchange, first, (options) => judgeAgain(deps, first, options))
       judged = result.judged ?? first
@@ -81,16 +80,33 @@ function parse({ readQuery }: PipelineDeps, { req }: Exchange): EasRequest {
 /** A request with what is known of its pair, and where the mailbox is. */
 type Known = Pick<Judged, 'request' | 'identity' | 'facts' | 'client' | 'backend' | 'user'>
 
-function lookUp(deps: PipelineDeps, request: EasRequest, identity: Identity): Known {
+function lookUp(
+  deps: PipelineDeps,
+  request: EasRequest,
+  identity: Identity,
+  how: 'lookup' | 'lookupAnew' = 'lookup',
+): Known {
   // autodiscover.json carries no credential: the address asked about says only where to ask
   const names = request.kind === 'autodiscover-json' ? (identity.otherNames[0] ?? []) : identity.names
-  const facts = deps.lookup.lookup(names, identity.deviceKey)
+  const facts = deps.lookup[how](names, identity.deviceKey)
   const client = deps.identifyClient({ ...identity.claims, information: facts.history.information })
   const user = facts.user?.user ?? names[0] ?? ''
   return { request, identity, facts, client, backend: deps.backendOf(facts.user), user }
 }
 
-function judge(deps: PipelineDeps, known: Known): Pick<Judged, 'decision' | 'policy' | 'decidedAt'> {
+/** A question with its answer. */
+type Answered = Known & Pick<Judged, 'decision' | 'policy' | 'decidedAt'>
+
+/** Facts that look too old are read once more before they are: their source may have confirmed them since. */
+function judge(deps: PipelineDeps, known: Known): Answered {
+  const answered = judgeOnce(deps, known)
+  if (answered.decision.reason !== 'facts-stale') return answered
+  const anew = lookUp(deps, known.request, known.identity, 'lookupAnew')
+  const sourcesComplete = known.facts.sourcesComplete && anew.facts.sourcesComplete
+  return judgeOnce(deps, { ...anew, facts: { ...anew.facts, sourcesComplete } })
+}
+
+function judgeOnce(deps: PipelineDeps, known: Known): Answered {
   const policy = deps.policy()
   const decidedAt = deps.now()
   const { request, identity, facts } = known
@@ -101,7 +117,7 @@ function judge(deps: PipelineDeps, known: Known): Pick<Judged, 'decision' | 'pol
       facts,
       deps.quarantineHeldSince(),
     )
-  return { decision, policy, decidedAt }
+  return { ...known, decision, policy, decidedAt }
 }
 
 function questionOf(
@@ -139,7 +155,7 @@ function judgeAgain(
   try {
     const now = lookUp(deps, request, identity)
     const known = absenceProves ? now : { ...now, facts: { ...now.facts, sourcesComplete: false } }
-    return { ...judged, ...known, ...judge(deps, known) }
+    return { ...judged, ...judge(deps, known) }
   } catch (error) {
     deps.log.error({ err: error }, 'an open request could not be judged again')
     return { ...judged, decision: undecided }

@@ -59,6 +59,21 @@ void t.test('gives what is known of a login and a device', async (t) => {
   })
 })
 
+void t.test('anew, it is read from the store: a confirmation is no change', async (t) => {
+  const { lookup, store, clock, changes } = worker(t, {}, ['file'])
+  await store.replace('file', [phone(alice, 'ApplA')], { complete: true })
+  lookup.lookup([alice], 'appla')
+  changes.length = 0
+  clock.now += 60_000
+  store.setSourceConfirmed('file')
+  t.same(changes, [])
+  t.equal(lookup.lookup([alice], 'appla').device?.origin.asOf, 1_000_000)
+  const anew = lookup.lookupAnew([alice], 'appla')
+  t.equal(anew.device?.origin.asOf, 1_060_000)
+  t.equal(lookup.lookup([alice], 'appla'), anew, 'and held from then on')
+  t.equal(lookup.size, 1)
+})
+
 void t.test('counts what was in memory and what was not', async (t) => {
   const { lookup, store } = worker(t)
   await store.upsert('api', [phone(alice, 'ApplA')])

@@ -135,6 +135,35 @@ void t.test('the user is the same person by every name of the login (T-17)', asy
   t.match(await proxy.outcome(4), { user: 'other\\alice', action: 'block', reason: 'owner-mismatch' })
 })
 
+void t.test(
+  'facts that look too old are read once more: their source may have confirmed them (T-54)',
+  async (t) => {
+    const minuteMs = 60_000
+    // the clock of the test's store stands here
+    const confirmedAt = 1_000_000
+    const clock = { now: confirmedAt - 2 * minuteMs }
+    const { proxy, ask } = await before(t, {
+      facts: [],
+      policy: { onSourceUnavailable: { maxFactsAge: '1m' } },
+      now: () => clock.now,
+    })
+    const push = { signature: 'one', signedAt: clock.now, records: [compliant], removed: [] }
+    await proxy.store.takePush('file', push)
+    const reasons: string[] = []
+    const askAt = async (now: number) => {
+      clock.now = now
+      await ask({ query: command('Sync') })
+      reasons.push((await proxy.outcome(reasons.length)).reason)
+    }
+    await askAt(confirmedAt - 2 * minuteMs + 1)
+    await askAt(confirmedAt)
+    proxy.store.setSourceConfirmed('file')
+    await askAt(confirmedAt + minuteMs - 1)
+    await askAt(confirmedAt + minuteMs)
+    t.strictSame(reasons, ['compliant', 'facts-stale', 'compliant', 'facts-stale'])
+  },
+)
+
 void t.test('both spellings of a device are one (T-01, T-06)', async (t) => {
   const { proxy, ask } = await before(t)
   for (const deviceId of ['PHONE1', 'phone1', '50484f4e4531', '50484F4E4531']) {
