@@ -10,7 +10,8 @@ async function setUpBehindProxy(t: Test, captured: Capture) {
     const device = { ...user, deviceId, enrolled: true, complianceState: 'compliant' }
     proxy = await testProxy(t, {
       servers: [url],
-      policy: {},
+      // the sessions are of Outlook for Android too, which the default keeps out on-premises
+      policy: { conditionalAccess: { onPremises: { blockedClients: [] } } },
       facts: [deviceId === undefined ? user : device],
     })
     return `http://127.0.0.1:${proxy.port}`
