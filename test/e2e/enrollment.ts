@@ -119,8 +119,8 @@ void t.test('the pages are for everybody, on any machine', { skip: withoutBrowse
         'no label for the input b',
         'no text in a A',
         'a picture is neither hidden nor named',
-        'a A of',
         'a INPUT of',
+        'a A of',
         'contrast',
       ],
     )
