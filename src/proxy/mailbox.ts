@@ -82,10 +82,12 @@ async function hold(
   const { request, user, identity } = judged
   const { promise, resolve } = Promise.withResolvers<number>()
   const answer = (chosen: Answer) => resolve(sendAnswer(exchange.res, chosen))
+  // a source that could not be asked before makes no other message of it now
+  const absenceProves = judged.facts.sourcesComplete
   // as what it is told in the end; of a release there is nothing to tell before Exchange has served the device
   let told = judged
   const judge = (): Fate => {
-    const latest = judgeAgain()
+    const latest = judgeAgain({ absenceProves })
     const { decision } = latest
     if (!isEnforcedRefusal(decision)) return { kind: 'released', end: () => answer(park.whenReleased) }
     told = latest

@@ -28,6 +28,8 @@ const compliant: FactsRecord = { ...alice, complianceState: 'compliant' }
 const noncompliant: FactsRecord = { ...alice, complianceState: 'noncompliant' }
 const unenrolled: FactsRecord = { ...alice, enrolled: false, complianceState: 'noncompliant' }
 
+const bob: FactsRecord = { ...noncompliant, user: 'bob@example.com', deviceId: 'BOBS' }
+
 const quarantine = {
   conditionalAccess: { onPremises: { noncompliant: 'quarantine', notEnrolled: 'quarantine' } },
 }
@@ -255,6 +257,20 @@ void t.test('another reason is another message, and a Ping is told of it', async
   t.equal(idsOf(addition, 'AirSync:Add').length, 1)
 })
 
+void t.test('a source that cannot be asked makes one message, not two in turn', async (t) => {
+  const policy = { ...quarantine, onSourceUnavailable: { unknownDevice: 'quarantine' } }
+  const { proxy, ask } = await quarantined(t, { policy, facts: [bob], lookUpNow: async () => 'failed' })
+  const { item } = await open(ask)
+  const data = child(item, 'AirSync:ApplicationData')
+  const words = loadNoticeTexts('en').reasons['source-unavailable']?.why ?? 'no words'
+  t.ok(textAt(data, 'AirSyncBase:Body', 'AirSyncBase:Data')?.includes(words))
+  const client = await park(t, proxy, 'Ping', ping)
+  proxy.setPolicy(policy)
+  t.equal(proxy.outcomes.length, 3)
+  await proxy.know(compliant)
+  t.equal(textAt(rootOf(await client.answer()), 'Ping:Status'), '7', 'and it is released as any other')
+})
+
 void t.test('other texts reach a phone that waits', async (t) => {
   const { proxy, ask } = await quarantined(t)
   await open(ask)
@@ -338,7 +354,6 @@ void t.test('a phone that leaves while its credentials are proved leaves nothing
 })
 
 void t.test('beyond the bound a phone is asked to come back', async (t) => {
-  const bob: FactsRecord = { ...noncompliant, user: 'bob@example.com', deviceId: 'BOBS' }
   const { proxy, ask } = await quarantined(t, { facts: [noncompliant, bob], quarantine: { maxParked: 1 } })
   await park(t, proxy, 'Ping', ping)
   const more = { query: command('Ping', 'BOBS', 'bob'), authorization: basic('bob@example.com') }
