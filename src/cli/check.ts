@@ -1,12 +1,9 @@
 import { readToken } from '#admin/token.ts'
-import { loadSettings, type Settings } from '#config/load.ts'
-import type { Config } from '#config/schema.ts'
-import { sourceNames } from '#config/source-names.ts'
-import { ConfigError, faultText, type ConfigFault } from '#config/yaml.ts'
-import { DirectoryError } from '#directory/errors.ts'
-import { openStoreReader, type StoreReader } from '#directory/store.ts'
+import { loadSettings } from '#config/load.ts'
+import { ConfigError, faultText } from '#config/yaml.ts'
 import { loadPageTexts } from '#enrollment/texts.ts'
 import { loadNoticeTexts } from '#quarantine/notice-texts.ts'
+import { faultsByStore } from './check-store.ts'
 import { refuseArguments, type Command } from './command.ts'
 
 /** Reads config and policy as `serve` would, prints every fault with its line, and what is allowed but seldom meant. */
@@ -21,8 +18,8 @@ export const check: Command = {
     loadNoticeTexts(language, textsFile)
     const { textsFiles } = config.value.enrollment
     loadPageTexts(textsFiles)
-    const unknown = unknownGroups(settings)
-    if (unknown !== undefined && unknown.length > 0) throw new ConfigError(unknown)
+    const faults = await faultsByStore(settings)
+    if (faults !== undefined && faults.length > 0) throw new ConfigError(faults)
     print(`${config.file}: good (${config.digest})`)
     print(`${policy.file}: good (${policy.digest})`)
     if (textsFile !== undefined) print(`${textsFile}: good`)
@@ -31,32 +28,9 @@ export const check: Command = {
     for (const prefix of config.value.routing.passthrough) {
       print(`warning: ${prefix} is passed through without any check of user or device`)
     }
-    if (unknown === undefined) print('note: groups are not checked before easgate has read its sources once')
+    if (faults === undefined) {
+      print('note: groups and the devices in use are not checked before easgate has read its sources once')
+    }
     return 0
   },
-}
-
-/** Groups that policy and routing name and nobody is in; undefined where the store cannot tell yet. */
-function unknownGroups({ config, policy }: Settings): readonly ConfigFault[] | undefined {
-  const reader = readerOf(config.value)
-  try {
-    if (reader?.sourcesComplete() !== true) return undefined
-    const known = reader.knownGroups()
-    return [...config.groups, ...policy.groups]
-      .filter(({ name }) => !known.has(name))
-      .map(({ fault }) => fault)
-  } finally {
-    reader?.close()
-  }
-}
-
-/** Undefined where easgate has not made the store yet, or was updated and has not brought it up to date. */
-function readerOf(config: Config): StoreReader | undefined {
-  try {
-    return openStoreReader(config.store.path, { sourceOrder: sourceNames(config) })
-  } catch (error) {
-    const tooEarly = error instanceof DirectoryError && ['STORE_MISSING', 'STORE_OLDER'].includes(error.code)
-    if (tooEarly) return undefined
-    throw error
-  }
 }

@@ -31,6 +31,8 @@ export interface LoadedPolicy extends Loaded<Policy> {
   /** What is allowed but seldom meant, with its line. */
   readonly warnings: readonly ConfigFault[]
   readonly groups: readonly NamedGroup[]
+  /** What is found to be wrong later, with its line. */
+  readonly fault: (path: readonly PropertyKey[], message: string) => ConfigFault
 }
 
 /** A group that a file names, with the fault that it is where nobody is in it. */
@@ -102,6 +104,7 @@ export function checkPolicy(
     digest: digestOf(text),
     warnings: told('warning'),
     groups: groupsOf(value).map((group) => namedGroup(yaml, group)),
+    fault: yaml.fault,
   }
 }
 

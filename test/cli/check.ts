@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { loadSettings } from '#config/load.ts'
 import { openStore } from '#directory/store.ts'
+import { phone, sighting } from '../support/directory-store.ts'
 import { run } from '../support/command.ts'
 import { root, writeConfig } from '../support/node-process.ts'
 
@@ -68,7 +69,7 @@ void t.test('names the line of a group that nobody is in, once the sources were 
   })
   const before = await run('check', '--config', configFile)
   t.equal(before.status, 0)
-  t.match(before.out, 'groups are not checked')
+  t.match(before.out, 'groups and the devices in use are not checked')
 
   const { path } = loadSettings(configFile).config.value.store
   const store = openStore(path, { sourceOrder: ['file'], now: Date.now })
@@ -112,4 +113,37 @@ void t.test('reads the texts of the quarantine mailbox, and tells every fault by
   const good = await run('check', '--config', configFile)
   t.strictSame([good.status, good.error], [0, ''])
   t.match(good.out, `${file}: good`)
+})
+
+void t.test('names a policy that would refuse too many of the devices in use', async (t) => {
+  const policy = 'maxNewRefusals: 50%\nconditionalAccess:\n  onPremises: { mode: enforce }\n'
+  const configFile = writeConfig(t, { policy })
+  const { config, policy: before } = loadSettings(configFile)
+  const store = openStore(config.value.store.path, { sourceOrder: ['file'], now: Date.now })
+  const users = Array.from({ length: 20 }, (_, number) => `user${number}@example.com`)
+  await store.upsert(
+    'file',
+    users.map((user) => phone(user, 'Phone1')),
+  )
+  store.setSourceComplete('file')
+  const seen = {
+    deviceId: 'Phone1',
+    deviceKey: 'phone1',
+    backend: 'simulator',
+    at: Date.now(),
+    allowed: true,
+  }
+  await store.recordSightings(users.map((user) => sighting({ user, ...seen })))
+  store.keepPolicy({ revision: 1, digest: before.digest, text: before.text, at: 0, actor: 'file' })
+  store.close()
+  t.equal((await run('check', '--config', configFile)).status, 0)
+
+  const rule = 'deviceRules: [{ name: none of these, match: { deviceType: iPhone }, action: block }]\n'
+  writeFileSync(before.file, policy + rule)
+  const { status, error } = await run('check', '--config', configFile)
+  t.equal(status, 1)
+  t.match(
+    error,
+    /policy\.yaml:1: maxNewRefusals: this policy would newly refuse 20 of the 20 devices in use, 10 may be/,
+  )
 })
