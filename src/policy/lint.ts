@@ -83,6 +83,15 @@ function lintAccessRules(rules: AccessRules, now: number): PolicyFinding[] {
     found.push(warning(['noCompliancePolicyMeans'], message))
   }
   if (rules.defaultAccess !== 'allow') {
+    const spared = [
+      ...(rules.exemptedGroups.length > 0 ? ['exempt'] : []),
+      ...(rules.rollout < 1 ? ['not in the roll-out yet'] : []),
+      ...(rules.targetedGroups.includes(allUsers) ? [] : ['not targeted']),
+    ]
+    if (spared.length > 0) {
+      const message = `refuses who is ${spared.join(' or ')}, too: they are left to this rule`
+      found.push(warning(['defaultAccess'], message))
+    }
     rules.platformExceptions.forEach(({ action }, index) => {
       if (action === 'allow') found.push(warning(['platformExceptions', index, 'action'], restsOnClaims))
     })
