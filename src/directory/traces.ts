@@ -71,10 +71,17 @@ const defaultRemembered = 10_000
 /** Names of a list that an explanation holds: a user may be in two thousand groups. */
 const maxListed = 100
 
+/** Requests of one pair that were decided alike and are to be reported. */
 interface Waiting {
-  report: TraceReport
+  readonly request: Omit<TracedRequest, 'explain'>
+  /** Absent in a repeat, and once it is reported. */
+  explained: Explained | undefined
   /** By the monotonic clock, ms. */
   readonly dueAt: number
+  isReported: boolean
+  requests: number
+  lastRequestId: string
+  lastAt: number
 }
 
 /**
@@ -86,7 +93,8 @@ export function createTraceBatch({
   remembered = defaultRemembered,
   clock = performance,
 }: TraceBatchOptions): TraceBatch {
-  const answers = new LRUCache<string, LastAnswer>({ max: remembered })
+  /** By pair. */
+  const lasts = new LRUCache<string, Waiting>({ max: remembered })
   const explained = new LRUCache<string, true>({
     max: remembered,
     ttl: rememberMs,
@@ -97,45 +105,57 @@ export function createTraceBatch({
   let explanations = 0
   let dropped = 0
 
-  /** False for an allow that was told already. */
-  function isNews(pair: string, { action, reason }: LastAnswer): boolean {
-    const last = answers.get(pair)
-    if (last?.action === action && last.reason === reason) return isRefusal(action)
-    answers.set(pair, { action, reason })
-    return true
+  /** Undefined where it does not fit. */
+  function begin(key: string, { explain, ...request }: TracedRequest): Waiting | undefined {
+    const isRepeat = explained.has(key)
+    if (isRepeat ? waiting.size >= remembered : explanations >= max) return undefined
+    const counts = { isReported: false, requests: 0, lastRequestId: request.requestId, lastAt: request.at }
+    if (isRepeat) return { request, explained: undefined, dueAt: clock.now() + repeatMs, ...counts }
+    explanations++
+    explained.set(key, true)
+    return { request, explained: bounded(explain()), dueAt: 0, ...counts }
+  }
+
+  /** What counts the request. */
+  function entryOf(pair: string, last: Waiting | undefined, request: TracedRequest): Waiting | undefined {
+    const { identity } = request
+    // a phone that polls comes no further
+    if (last?.isReported === false && isSame(last.request.identity, identity)) return last
+    const key = keyOf(pair, identity)
+    const entry = waiting.get(key) ?? begin(key, request)
+    if (entry === undefined) return undefined
+    waiting.set(key, entry)
+    lasts.set(pair, entry)
+    return entry
   }
 
   return {
-    add({ user, deviceKey, requestId, at, identity, explain }) {
-      if (!isNews(JSON.stringify([user, deviceKey]), identity)) return
-      const key = keyOf(user, deviceKey, identity)
-      const entry = waiting.get(key)
-      if (entry !== undefined) {
-        const requests = entry.report.requests + 1
-        entry.report = { ...entry.report, requests, lastRequestId: requestId, lastAt: at }
-        return
-      }
-      const isRepeat = explained.has(key)
-      if (isRepeat ? waiting.size >= remembered : explanations >= max) {
+    add(request) {
+      const { user, deviceKey, identity } = request
+      const pair = JSON.stringify([user, deviceKey])
+      const last = lasts.get(pair)
+      if (last !== undefined && isToldAllow(last.request.identity, identity)) return
+      const entry = entryOf(pair, last, request)
+      if (entry === undefined) {
         dropped++
         return
       }
-      const ids = { requestId, lastRequestId: requestId }
-      const report = { user, deviceKey, ...identity, requests: 1, ...ids, lastAt: at }
-      if (isRepeat) {
-        waiting.set(key, { report, dueAt: clock.now() + repeatMs })
-        return
-      }
-      explanations++
-      explained.set(key, true)
-      waiting.set(key, { report: { ...report, explained: bounded(explain()) }, dueAt: 0 })
+      entry.requests++
+      entry.lastRequestId = request.requestId
+      entry.lastAt = request.at
     },
 
     drain(everything = false) {
       const now = everything ? Infinity : clock.now()
-      const due = [...waiting].filter(([, { dueAt }]) => dueAt <= now)
-      for (const [key] of due) waiting.delete(key)
-      const drained = { traces: due.map(([, { report }]) => report), dropped }
+      const traces: TraceReport[] = []
+      for (const [key, entry] of waiting) {
+        if (entry.dueAt > now) continue
+        traces.push(reportOf(entry))
+        waiting.delete(key)
+        entry.isReported = true
+        entry.explained = undefined
+      }
+      const drained = { traces, dropped }
       explanations = 0
       dropped = 0
       return drained
@@ -143,9 +163,31 @@ export function createTraceBatch({
   }
 }
 
-function keyOf(user: string, deviceKey: string, identity: TraceIdentity): string {
+/** An allow is told where it changes the answer. */
+function isToldAllow(last: TraceIdentity, { action, reason }: TraceIdentity): boolean {
+  return !isRefusal(action) && last.action === action && last.reason === reason
+}
+
+function isSame(one: TraceIdentity, other: TraceIdentity): boolean {
+  return (
+    one.action === other.action &&
+    one.reason === other.reason &&
+    one.rule === other.rule &&
+    one.policyRevision === other.policyRevision &&
+    one.policyDigest === other.policyDigest &&
+    one.factsRevision === other.factsRevision
+  )
+}
+
+function keyOf(pair: string, identity: TraceIdentity): string {
   const { action, reason, rule, policyRevision, policyDigest, factsRevision } = identity
-  return JSON.stringify([user, deviceKey, action, reason, rule, policyRevision, policyDigest, factsRevision])
+  return JSON.stringify([pair, action, reason, rule, policyRevision, policyDigest, factsRevision])
+}
+
+function reportOf({ request, explained, requests, lastRequestId, lastAt }: Waiting): TraceReport {
+  const { user, deviceKey, requestId, identity } = request
+  const report = { user, deviceKey, ...identity, requests, requestId, lastRequestId, lastAt }
+  return explained === undefined ? report : { ...report, explained }
 }
 
 function bounded(explanation: Explained): Explained {
