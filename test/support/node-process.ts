@@ -56,8 +56,8 @@ export const demoPolicy =
   'conditionalAccess: { onPremises: { exemptedGroups: [executives], noncompliant: block } }\n'
 
 /**
- * Writes a config with its policy and facts into the test's folder. `listen`, `admin`, `backends` and `routing` are the
- * YAML of those keys, `extra` is YAML of further top-level keys.
+ * Writes a config with its policy and facts into the test's folder. `listen`, `admin`, `backends`, `routing` and `sources`
+ * are the YAML of those keys (the facts by default), `extra` is YAML of further top-level keys.
  */
 export function writeConfig(
   t: Test,
@@ -68,6 +68,7 @@ export function writeConfig(
     admin = '{ address: 127.0.0.1:0 }',
     backends = '{ simulator: { kind: simulator } }',
     routing = '{ default: simulator }',
+    sources = undefined as string | undefined,
     extra = '',
   } = {},
 ): string {
@@ -82,7 +83,7 @@ export function writeConfig(
       'identity: { defaultDomain: example.com, domains: { EXAMPLE: example.com } }',
       `backends: ${backends}`,
       `routing: ${routing}`,
-      `sources: [{ kind: file, path: ${join(folder, 'devices.csv')} }]`,
+      `sources: ${sources ?? `[{ kind: file, path: ${join(folder, 'devices.csv')} }]`}`,
       `policy: { file: ${join(folder, 'policy.yaml')} }`,
       extra,
       '',
