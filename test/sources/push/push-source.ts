@@ -308,3 +308,14 @@ void t.test('a store that cannot be written: 503, and the same message may come 
   t.equal((await send(phone(alice, 'ApplA'))).status, 503, 'not taken for a replay')
   t.ok(push.status().error)
 })
+
+void t.test('what is pushed is as old as its last push, changed or not', async (t) => {
+  const { send, store, clock } = await pushTest(t)
+  const asOf = () => store.deviceFacts(alice, 'appla')?.value.origin.asOf
+  await send(phone(alice, 'ApplA'))
+  clock.now += 3_600_000
+  await send(phone(alice, 'ApplB'))
+  t.equal(asOf(), start, 'a push of another device confirms nothing of this one')
+  await send(phone(alice, 'ApplA'))
+  t.equal(asOf(), start + 3_600_000)
+})
