@@ -185,14 +185,14 @@ export function createMetrics({ lookups }: CountedElsewhere = noCounts): Metrics
     }),
     factsAgeSeconds: new Gauge({
       name: 'easgate_facts_age_seconds',
-      help: 'Age of the last complete read of a source.',
+      help: 'Age of the last complete reading of a source, or of its last push.',
       labelNames: ['source'] as const,
       aggregator: 'max',
       registers,
     }),
     sourceSync: new Counter({
       name: 'easgate_source_sync_total',
-      help: 'Reads of a source, by outcome.',
+      help: 'Readings, look-ups and pushes of a source, by outcome.',
       labelNames: ['source', 'outcome'] as const,
       registers,
     }),

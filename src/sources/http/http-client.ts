@@ -44,6 +44,7 @@ export function createHttpClient(config: HttpClientConfig): HttpClient {
   const agent = new Agent({
     connections,
     pipelining: 1,
+    allowH2: false,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     connect: {

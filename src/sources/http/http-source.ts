@@ -141,8 +141,10 @@ export function createHttpSource(options: HttpSourceOptions): FactsSource {
       lookUpError = undefined
       onEvent('looked-up')
     } catch (error) {
-      if (meaningOf(error) === 'outage') lookUpError = reasonOf(error)
-      onEvent('look-up-failed')
+      const meaning = meaningOf(error)
+      // a look-up that was not made tells nothing of the MDM
+      if (meaning !== 'nothing') onEvent('look-up-failed')
+      if (meaning === 'outage') lookUpError = reasonOf(error)
       throw error
     }
   }

@@ -128,7 +128,8 @@ export function createPushSource(options: PushSourceOptions): PushSource {
     const { changes, outdated } = await store.takePush(name, { signature, signedAt, records, removed })
     const at = now()
     const counts = { records: records.length, removed: removed.length, changed: changes.length, outdated }
-    store.audit({ at, actor: name, event: 'facts-pushed', detail: counts })
+    // a push that only confirms, perhaps every few minutes, is no event
+    if (changes.length > 0) store.audit({ at, actor: name, event: 'facts-pushed', detail: counts })
     if (at - completeNotedAt >= completeIntervalMs) {
       store.setSourceComplete(name)
       completeNotedAt = at
