@@ -1,16 +1,23 @@
 import type { Platform } from '#eas/client/platform.ts'
 import type { Setting } from '#policy/compliance/checks.ts'
+import type { DeviceView } from '#policy/device-view.ts'
 import type { Reason } from '#policy/reasons.ts'
 import type { PageTexts, StepSystem } from './texts.ts'
 
-/** What is told of a device that gets no mail now. */
-export interface HeldDevice {
-  readonly reason: Reason
+const unknown = 'unknown'
+
+/** What names a device. */
+export interface NamedDevice {
   /** `iPhone 15`, or Apple's own `iPhone15,4`; undefined where it is not known. */
   readonly model: string | undefined
   readonly platform: Platform
   /** `17.5.1`; undefined where it is not known. */
   readonly osVersion: string | undefined
+}
+
+/** What is told of a device that gets no mail now. */
+export interface HeldDevice extends NamedDevice {
+  readonly reason: Reason
   /** What our own compliance policies ask for and do not find. */
   readonly wanting: readonly Setting[]
 }
@@ -51,12 +58,16 @@ function stepSystemOf(platform: Platform): StepSystem {
   return platform === 'iOS' || platform === 'Android' || platform === 'Windows' ? platform : 'other'
 }
 
+/** What record and client show of a device, as far as it names it. */
+export function namedDevice({ model, platform, osVersion }: DeviceView): NamedDevice {
+  return { model: model === unknown ? undefined : model, platform, osVersion }
+}
+
 /** As its user knows it: nobody has learnt Apple's own numbers. Undefined where it is not known. */
-export function modelName({ model }: HeldDevice): string | undefined {
+export function modelName({ model }: NamedDevice): string | undefined {
   return model?.replace(/^(iPhone|iPad|iPod)\d+,\d+$/, '$1')
 }
 
-const unknown = 'unknown'
 /** Systems whose name is not the word for their platform. */
 const systemNames: Partial<Readonly<Record<Platform, string>>> = {
   WindowsPhone: 'Windows Phone',
@@ -64,7 +75,7 @@ const systemNames: Partial<Readonly<Record<Platform, string>>> = {
 }
 
 /** `iOS 17.5.1`; undefined where the system is not known. */
-export function systemName({ model, platform, osVersion }: HeldDevice): string | undefined {
+export function systemName({ model, platform, osVersion }: NamedDevice): string | undefined {
   if (platform === unknown) return undefined
   const name = model?.startsWith('iPad') === true ? 'iPadOS' : (systemNames[platform] ?? platform)
   return osVersion === undefined ? name : `${name} ${osVersion}`

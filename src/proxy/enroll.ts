@@ -1,5 +1,5 @@
 import type { Enrollment } from '#enrollment/enrollment.ts'
-import type { HeldDevice } from '#enrollment/held-device.ts'
+import { namedDevice, type HeldDevice } from '#enrollment/held-device.ts'
 import type { Lookup } from '#directory/lookup.ts'
 import type { SeenPair } from '#directory/seen-pairs.ts'
 import { decide, isEnforcedRefusal, wantingSettings } from '#policy/decide.ts'
@@ -69,12 +69,9 @@ export function createStanding(deps: StandingDeps): (pair: SeenPair) => HeldDevi
     const decision = decide(request, facts, policy, now)
     if (!isEnforcedRefusal(decision)) return undefined
     const { reason } = decision
-    const { model, platform, osVersion } = viewDevice(facts.device, request.client)
     return {
+      ...namedDevice(viewDevice(facts.device, request.client)),
       reason,
-      model: model === 'unknown' ? undefined : model,
-      platform,
-      osVersion,
       wanting: reasonsOfSettings.has(reason) ? wantingSettings(request, facts, policy, now) : [],
     }
   }

@@ -1,5 +1,6 @@
 import type { Identity } from '#eas/identify.ts'
 import { isEnforcedRefusal, type Decision } from '#policy/decide.ts'
+import { modelName, namedDevice, systemName } from '#enrollment/held-device.ts'
 import { viewDevice } from '#policy/device-view.ts'
 import { answerQuarantined, readsBody } from '#quarantine/answer-quarantined.ts'
 import type { Answer, Park } from '#quarantine/answer.ts'
@@ -139,16 +140,9 @@ function deviceKeyOf({ deviceKey }: Identity): string {
   return deviceKey
 }
 
-const unknown = 'unknown'
-
-/** As its user knows it: `iPhone 15, iOS 17.5.1`. */
+/** As its user knows it, and as the page behind the link names it: `iPhone 15, iOS 17.5.1`. */
 function deviceName({ facts, client, request }: Judged): string {
-  const { model, platform, osVersion } = viewDevice(facts.device, client)
-  const system = platform === unknown ? undefined : [platform, osVersion].filter(isKnown).join(' ')
-  const name = [model, system].filter(isKnown).join(', ')
+  const device = namedDevice(viewDevice(facts.device, client))
+  const name = [modelName(device), systemName(device)].filter((text) => text !== undefined).join(', ')
   return name === '' ? (request.deviceType ?? request.deviceId ?? '') : name
-}
-
-function isKnown(text: string | undefined): text is string {
-  return text !== undefined && text !== unknown
 }
