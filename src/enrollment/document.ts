@@ -27,6 +27,7 @@ dt { color: var(--soft) }
 dd { margin: 0; font-weight: 600 }
 ol, ul { margin: 0.5rem 0; padding-left: 1.5rem }
 li { margin: 0.5rem 0 }
+li:last-child { margin-bottom: 0 }
 .status { display: flex; gap: 0.75rem; margin: 1rem 0; padding: 0.875rem 1.125rem; border-left: 0.375rem solid; border-radius: 0.5rem }
 [tabindex]:focus { outline: none }
 .status p, .status ul, :is(section, details) > :last-child { margin-bottom: 0 }

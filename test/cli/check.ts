@@ -115,6 +115,21 @@ void t.test('reads the texts of the quarantine mailbox, and tells every fault by
   t.match(good.out, `${file}: good`)
 })
 
+void t.test('reads the texts of the enrolment pages, and tells every fault by its line', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'easgate-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'texts.yaml')
+  const configFile = writeConfig(t, { extra: `enrollment: { textsFiles: { fr: ${file} } }` })
+  writeFileSync(file, 'start:\n  title: Aide\n  subtitle: x\n')
+  const faulty = await run('check', '--config', configFile)
+  t.equal(faulty.status, 1)
+  t.match(faulty.error, `${file}:3: start.subtitle: unknown key`)
+  writeFileSync(file, 'start:\n  title: Aide\n')
+  const good = await run('check', '--config', configFile)
+  t.strictSame([good.status, good.error], [0, ''])
+  t.match(good.out, `${file}: good`)
+})
+
 void t.test('names a policy that would refuse too many of the devices in use', async (t) => {
   const policy = 'maxNewRefusals: 50%\nconditionalAccess:\n  onPremises: { mode: enforce }\n'
   const configFile = writeConfig(t, { policy })
