@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Clock } from '#sources/intune/clock.ts'
+import type { Clock } from '#sources/clock.ts'
 
 /** A clock that stands until the test moves it. */
 export interface ManualClock extends Clock {
