@@ -157,7 +157,7 @@ const salvages: readonly Salvage[] = [
  * Makes a sound store out of a damaged one: moves the old file aside and carries over every row of facts, users,
  * overrides, sightings, traces and audit that can still be read, with the policy in force and the secret of the signing
  * keys. Sync states are left behind on purpose: until each source was read again, an absent device proves nothing.
- * Counters and outbox start empty.
+ * Counters, outbox and enrolment codes start empty.
  *
  * @throws {DirectoryError} STORE_MISSING, STORE_LOCKED while a node runs
  */
