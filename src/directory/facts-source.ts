@@ -40,9 +40,10 @@ export interface FactsSource {
   refresh?(user: string, deviceId: string, signal: AbortSignal): Promise<void>
   /**
    * Says whose members are needed: groups of policy and routing, in lower case. They count as unread until they were
-   * read completely. To be called before `start`, and again when they change. Absent: groups come with the users.
+   * read completely. To be called before `start`, and again when they change: then it settles once the new ones were
+   * read, well or badly. Absent: groups come with the users.
    */
-  setGroups?(names: readonly string[]): void
+  setGroups?(names: readonly string[]): Promise<void>
   /** Reads at once, whether or not anything seems changed; settles when that is done. Absent: at its next time. */
   readAgain?(): Promise<void>
   status(): SourceStatus
