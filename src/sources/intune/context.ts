@@ -7,6 +7,7 @@ import type { GraphClient } from './graph-client.ts'
 export type IntuneStore = Pick<
   Store,
   | 'currentRevision'
+  | 'syncState'
   | 'resolve'
   | 'upsert'
   | 'sweepDevices'

@@ -33,8 +33,8 @@ export interface IntuneSourceOptions {
   readonly random?: () => number
 }
 
-/** Parts of the source that are read by themselves, and may fail by themselves. */
-type Part = 'devices' | 'changes' | 'users' | 'groups' | 'directory'
+/** Parts of the source that are read by themselves, and may fail by themselves; `missing`: devices that no list has. */
+type Part = 'devices' | 'missing' | 'users' | 'groups' | 'directory'
 
 /** A long reading says how far it is after so many records. */
 const progressRecords = 100_000
@@ -88,7 +88,8 @@ export function createIntuneSource(options: IntuneSourceOptions): FactsSource {
         onProgress,
         signal,
       })
-      setError('devices', error)
+      setError('devices', undefined)
+      setError('missing', error)
       status = { ...withoutProgress(), ...counts }
       if (error === undefined) status = { ...status, lastCompleteAt: startedAt }
       onEvent(error === undefined ? 'complete' : 'partial')
@@ -97,7 +98,6 @@ export function createIntuneSource(options: IntuneSourceOptions): FactsSource {
       status = withoutProgress()
       if (!signal.aborted) {
         onEvent('failed')
-        fail('devices', error)
         tellStore(error)
       }
       throw error
@@ -116,9 +116,9 @@ export function createIntuneSource(options: IntuneSourceOptions): FactsSource {
     const error = await sweepUsers(context, groups.names, signal)
     setError('users', error)
     // devices and users are read side by side: whichever ends last makes the source complete
+    const wasComplete = store.syncState(name)?.completeAt !== undefined
     const areDevicesRead = store.partCompleteAt(name, 'devices') !== undefined
-    if (error === undefined && areDevicesRead && errors.get('devices') === undefined)
-      store.setSourceComplete(name)
+    if (error === undefined && areDevicesRead && !wasComplete) store.setSourceComplete(name)
   }
 
   async function readGroups(signal: AbortSignal): Promise<void> {
@@ -142,14 +142,15 @@ export function createIntuneSource(options: IntuneSourceOptions): FactsSource {
         setError('directory', undefined)
         await poll.readByDirectoryId(changed, signal)
       }),
-      loop('changes', config.interval, async () => {
-        if (clock.now() < nextSweepAt) await poll.read(signal)
-        else {
-          const startedAt = clock.now()
-          await devicesInTurn(() => readDevices(signal))
-          nextSweepAt = startedAt + config.sweepInterval
+      loop('devices', config.interval, async () => {
+        if (clock.now() < nextSweepAt) {
+          await poll.read(signal)
+          setError('devices', undefined)
+          return
         }
-        setError('changes', undefined)
+        const startedAt = clock.now()
+        await devicesInTurn(() => readDevices(signal))
+        nextSweepAt = startedAt + config.sweepInterval
       }),
     ])
   }
@@ -181,8 +182,9 @@ export function createIntuneSource(options: IntuneSourceOptions): FactsSource {
     async readAgain() {
       if (running === undefined) return
       const { signal } = running
-      // what went wrong is told by the reading itself
-      await devicesInTurn(() => readDevices(signal)).catch(() => undefined)
+      await devicesInTurn(() => readDevices(signal)).catch((error: unknown) => {
+        if (!signal.aborted) fail('devices', error)
+      })
     },
 
     status: () => {

@@ -59,14 +59,14 @@ const error = (code: string, message = 'words') => ({ error: { code, message } }
 
 /** Moves the clock until the question is answered. */
 async function settled<Value>(clock: ManualClock, question: Promise<Value>, stepMs = 1000): Promise<Value> {
-  let isOver = false
-  const over = (): void => void (isOver = true)
-  question.then(over, over)
-  while (!isOver) {
-    await Promise.race([clock.asleep(), question.catch(() => undefined)])
+  const over = question.then(
+    () => 'over',
+    () => 'over',
+  )
+  for (;;) {
+    if ((await Promise.race([over, clock.asleep()])) === 'over') return question
     await clock.advance(stepMs)
   }
-  return question
 }
 
 void t.test('asks with a token and its priority, and gives the object', async (t) => {
