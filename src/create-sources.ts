@@ -6,11 +6,12 @@ import type { Store } from '#directory/store.ts'
 import { splitAddress } from '#proxy/edge/listener.ts'
 import { createFileSource } from '#sources/file.ts'
 import { createHttpSource } from '#sources/http/http-source.ts'
+import { createIntuneSource } from '#sources/intune/intune-source.ts'
 import { createPushSource } from '#sources/push/push-source.ts'
 import type { Logger } from '#telemetry/log.ts'
 
 export interface SourcesDeps {
-  readonly config: Pick<Config, 'sources'>
+  readonly config: Pick<Config, 'identity' | 'sources'>
   readonly store: Store
   /** Told of every reading, look-up and push. */
   readonly onEvent: (source: string, event: SourceEvent) => void
@@ -58,7 +59,7 @@ interface NamedSource {
 
 function createSource(
   { name, key, source }: NamedSource,
-  { store, onEvent, enforced, log }: SourcesDeps,
+  { config, store, onEvent, enforced, log }: SourcesDeps,
   listeners: SourceListener[],
 ): FactsSource {
   const shared = {
@@ -78,6 +79,12 @@ function createSource(
       })
     case 'http':
       return createHttpSource({ ...shared, config: source })
+    case 'intune':
+      return createIntuneSource({
+        ...shared,
+        config: source,
+        domains: new Map(Object.entries(config.identity.domains)),
+      })
     case 'push': {
       const { address } = source
       const { listener, ...push } = createPushSource({

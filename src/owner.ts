@@ -31,6 +31,7 @@ import { createPublisher } from './publisher.ts'
 import { createEnrollmentKeeper } from './enrollment-keeper.ts'
 import { createQuarantineKeeper } from './quarantine-keeper.ts'
 import { createReports } from './reports.ts'
+import { createSourceGroups } from './source-groups.ts'
 import { createSourceHealth } from './source-health.ts'
 import { refuseUnsafeRuntime } from './runtime.ts'
 import { createWorkers, workerCount } from './workers.ts'
@@ -123,6 +124,10 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       for (const change of changes) lookup.apply(change)
     })
 
+    const groups = createSourceGroups({
+      routing: config.routing.rules.map(({ group }) => group),
+      enforced: publisher.settled,
+    })
     const judges = createSeenJudges({ config, now: Date.now })
     const held = createHeldChanges({ store, metrics, log, now: Date.now })
     const policies = createPolicyKeeper({
@@ -133,8 +138,13 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       metrics,
       log,
       now: Date.now,
-      onPolicy: (policy) => workers.setPolicy(handed(policy)),
+      onDraft: (draft) => groups.prepare(draft),
+      onPolicy: async (policy) => {
+        await workers.setPolicy(handed(policy))
+        groups.keep(policy.value)
+      },
     })
+    groups.need(policies.current().value)
     const massRefusal = createMassRefusal({
       store,
       held,
@@ -164,6 +174,7 @@ export async function startNode({ config: { value: configured }, policy: loaded 
       log,
     })
     started.defer(health.watch(sources))
+    groups.use(sources)
     const readAgain = async (name: string) => {
       await sources.find((source) => source.name === name)?.readAgain?.()
       await publisher.settled()

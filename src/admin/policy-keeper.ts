@@ -45,6 +45,8 @@ export interface PolicyKeeperDeps {
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  /** Told of each new policy before it is weighed; resolves once all that it asks about can be known. */
+  readonly onDraft: (draft: Policy) => Promise<void>
   /** Hands a policy to the workers; resolves once it is in force on each. */
   readonly onPolicy: (policy: CurrentPolicy) => Promise<void>
 }
@@ -75,6 +77,7 @@ export function createPolicyKeeper(deps: PolicyKeeperDeps): PolicyKeeper {
       log.info({ digest, revision: before.revision }, 'the policy file is unchanged')
       return
     }
+    await deps.onDraft(draft.value)
     const judge = judges(store)
     const comparison = { before: judge(before.compiled), after: judge(compilePolicy(draft.value)) }
     // the share of the policy in force, so that no draft lifts its own

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { share } from '#policy/schema/values.ts'
-import { interval, path } from './values.ts'
+import { interval, isLoopback, path } from './values.ts'
 
 /** The ids of a managed device that a phone may present as its EAS device id. */
 export const matchKeys = ['easDeviceId', 'managedDeviceId', 'azureADDeviceId', 'serialNumber'] as const
@@ -15,14 +15,10 @@ const serviceUrl = z
     abort: true,
   })
   .transform((text) => new URL(text))
-  .refine(({ protocol, hostname }) => protocol === 'https:' || isLoopback(hostname), {
+  .refine(({ protocol, hostname }) => protocol === 'https:' || isLoopback(`${hostname}:80`), {
     error: 'expected https: a secret goes there',
   })
   .transform(({ origin }) => origin)
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
-}
 
 /** Microsoft Intune, read through Microsoft Graph as an app of the tenant. */
 export const intuneSource = z

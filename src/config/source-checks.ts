@@ -17,6 +17,10 @@ export function sourceFaults(path: Path, checks: Checks): void {
     case 'http':
       httpFaults(path, checks)
       return
+    case 'intune':
+      for (const key of ['clientSecretFile', 'clientCertificateFile', 'clientKeyFile'])
+        checkFile([...path, key])
+      return
     case 'push':
       for (const keys of [['hmacSecretFile'], ['tls', 'certFile'], ['tls', 'keyFile']]) {
         checkFile([...path, ...keys])

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { share } from '#policy/schema/values.ts'
 import { fieldPath, httpMapping } from './http-mapping.ts'
+import { intuneSource } from './intune-source.ts'
 import { hostPort, interval, link, path, seconds } from './values.ts'
 
 /** An http:// or https:// URL with {user} or {deviceId} behind the host. */
@@ -60,6 +61,8 @@ const pushSource = z.strictObject({
 export const source = z.discriminatedUnion('kind', [
   /** Device facts from a CSV or JSON file, re-read when it changes. */
   z.strictObject({ kind: z.literal('file'), path }),
+  /** Microsoft Intune, through Microsoft Graph. */
+  intuneSource,
   /** Any MDM that answers JSON over HTTP. */
   httpSource,
   /** Signed webhooks of an MDM that reaches us, where we cannot or shall not reach it. */

@@ -71,7 +71,7 @@ void t.test('tells every fault of config and policy at once, each with its line'
       'faulty.yaml:38: routing.passthrough.1: expected a path such as /owa, of letters, digits, - and _',
       'faulty.yaml:39: routing.passthrough.2: this path is judged by easgate itself and cannot be passed through',
       'faulty.yaml:40: routing.passthrough.3: this path is judged by easgate itself and cannot be passed through',
-      'faulty.yaml:42: sources.0.kind: expected one of file, http, push',
+      'faulty.yaml:42: sources.0.kind: expected one of file, intune, http, push',
       'faulty.yaml:43: sources.1.path: missing: expected a text',
       'faulty.yaml:47: enrollment.publicUrl: expected an http:// or https:// URL',
       'faulty.yaml:49: log.level: expected one of fatal, error, warn, info, debug, silent',

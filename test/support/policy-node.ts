@@ -115,6 +115,7 @@ export async function startPolicyNode(t: Test, options: PolicyNodeOptions = {}):
   const held = createHeldChanges({ store, metrics, log, now })
   const createKeeper = () =>
     createPolicyKeeper({
+      onDraft: async () => undefined,
       loaded: loadPolicy(file),
       store,
       judges,

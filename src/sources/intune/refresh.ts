@@ -21,13 +21,13 @@ export interface RefreshDeps {
   readonly records: DeviceRecords
   readonly directory: DirectoryDevices
   readonly groups: Groups
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Clock
   /** Ends whatever is under way. */
   readonly stop: AbortSignal
 }
 
-/** A user is read at most this often, whichever of his devices asks. */
-const pauseMs = 5000
+/** A user is read at most this often, whichever of his devices asks; who comes earlier waits for the next time. */
+const pauseMs = 1000
 const rememberedUsers = 10_000
 /** Whoever asked has gone by then. */
 const timeoutMs = 30_000
@@ -38,23 +38,24 @@ const timeoutMs = 30_000
  */
 export function createRefresh(context: IntuneContext, deps: RefreshDeps): Refresh {
   const flights = new Map<string, Promise<void>>()
-  const done = new LRUCache<string, true>({
-    max: rememberedUsers,
-    ttl: pauseMs,
-    ttlResolution: 0,
-    perf: deps.clock,
-  })
+  /** When a user was read last; monotonic, ms. */
+  const readAt = new LRUCache<string, number>({ max: rememberedUsers })
 
   async function read(user: string): Promise<void> {
     const signal = AbortSignal.any([deps.stop, AbortSignal.timeout(timeoutMs)])
-    await readUser(context, deps, user, signal)
-    done.set(user, true)
+    const waitMs = (readAt.get(user) ?? -Infinity) + pauseMs - deps.clock.now()
+    if (waitMs > 0) await deps.clock.sleep(waitMs, signal)
+    try {
+      await readUser(context, deps, user, signal)
+    } finally {
+      readAt.set(user, deps.clock.now())
+    }
   }
 
   return async (user, signal) => {
     const name = user.toLowerCase()
     // a filter with an empty value lists everybody. facts.md 5
-    if (!isName(name) || done.has(name)) return
+    if (!isName(name)) return
     const flight = flights.get(name) ?? read(name).finally(() => flights.delete(name))
     flights.set(name, flight)
     await abortable(flight, signal)
