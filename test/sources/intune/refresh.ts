@@ -35,7 +35,7 @@ async function refreshed(t: Test) {
   const records = createDeviceRecords(context, directory)
   const groups = createGroups(context)
   const time = { now: 1000 }
-  const clock = { now: () => time.now }
+  const clock = { ...systemClock, now: () => time.now }
   const refresh = createRefresh(context, { records, directory, groups, clock, stop: signal })
   return {
     ...test,
