@@ -11,8 +11,8 @@ export interface Reports {
   readonly settled: () => Promise<void>
 }
 
-/** Reports that may wait while the store is slow; what does not fit is dropped and counted, as in a worker. */
-const maxWaiting = 256
+/** Parts of reports that may wait while the store is slow; what does not fit is dropped and counted, as in a worker. */
+const maxWaiting = 1024
 
 export interface ReportsOptions {
   readonly store: Pick<Store, 'recordSightings' | 'recordTraces' | 'count'>

@@ -4,33 +4,51 @@ import { partsOf } from '../src/report-parts.ts'
 import { sighting } from './support/directory-store.ts'
 import { traceReport } from './support/traces.ts'
 
-function report(pairs: number): Report {
+function report(pairs: number, traces: number): Report {
   return {
     sightings: Array.from({ length: pairs }, (_, number) => sighting({ deviceKey: `phone${number}` })),
-    counts: [{ hour: 0, action: 'allow', reason: 'compliant', platform: 'iOS', requests: pairs }],
-    traces: [traceReport()],
+    counts: [{ hour: 0, action: 'allow', reason: 'compliant', platform: 'iOS', requests: 7 }],
+    traces: Array.from({ length: traces }, (_, number) => traceReport({ requestId: `r-${number}` })),
   }
 }
 
-void t.test('a report is sent in messages of a thousand pairs, the explanations behind them', async (t) => {
-  for (const [pairs, lengths] of [
-    [0, [0]],
-    [1, [1]],
-    [1000, [1000]],
-    [1001, [1000, 1]],
-    [2500, [1000, 1000, 500]],
+void t.test('a report is sent in small messages, explanations behind their pairs', async (t) => {
+  for (const [pairs, traces, lengths] of [
+    [0, 0, [[0, 0]]],
+    [1, 0, [[1, 0]]],
+    [0, 1, [[0, 1]]],
+    [
+      250,
+      50,
+      [
+        [250, 0],
+        [0, 50],
+      ],
+    ],
+    [
+      501,
+      51,
+      [
+        [250, 0],
+        [250, 0],
+        [1, 0],
+        [0, 50],
+        [0, 1],
+      ],
+    ],
   ] as const) {
-    const whole = report(pairs)
+    const whole = report(pairs, traces)
     const parts = partsOf(whole)
     t.strictSame(
-      parts.map(({ sightings }) => sightings.length),
+      parts.map((part) => [part.sightings.length, part.traces.length]),
       lengths,
     )
-    t.strictSame(
-      parts.flatMap(({ sightings }) => sightings),
-      whole.sightings,
-    )
-    for (const { counts, traces } of parts.slice(0, -1)) t.strictSame([counts, traces], [[], []])
-    t.strictSame([parts.at(-1)?.counts, parts.at(-1)?.traces], [whole.counts, whole.traces])
+    for (const key of ['sightings', 'counts', 'traces'] as const) {
+      t.strictSame(
+        parts.flatMap<unknown>((part) => part[key]),
+        whole[key],
+        'all of it, once and in order',
+      )
+    }
   }
 })

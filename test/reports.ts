@@ -72,14 +72,14 @@ void t.test('reports that a slow store cannot take are dropped and counted (T-51
   }
   const metrics = createMetrics()
   const reports = createReports({ store, metrics, log: silent })
-  for (let number = 0; number < 292; number++) reports.add(report(`Appl${number}`))
+  for (let number = 0; number < 1060; number++) reports.add(report(`Appl${number}`))
   await nextTurn()
   t.equal(stored, 1, 'one at a time')
-  t.equal(await dropped(metrics), 36, '256 wait')
+  t.equal(await dropped(metrics), 36, '1024 wait')
   resolve({ written: 0, dropped: 1, clientChanges: [] })
   await reports.settled()
-  t.equal(stored, 256)
-  t.equal(await dropped(metrics), 292, 'what the store drops counts too')
+  t.equal(stored, 1024)
+  t.equal(await dropped(metrics), 1060, 'what the store drops counts too')
 })
 
 void t.test(
