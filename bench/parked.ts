@@ -186,8 +186,15 @@ async function startNode(context: BenchContext): Promise<Node> {
   return {
     proxyPort: server.ready.proxyPort,
     whenParked: async (count) => {
-      while (!(await textOf(`${admin}/metrics`)).includes(`\neasgate_parked_requests ${count}\n`))
+      const wanted = `\neasgate_parked_requests ${count}\n`
+      for (
+        const giveUpAt = performance.now() + parkTimeoutMs;
+        performance.now() < giveUpAt;
         await delay(50)
+      ) {
+        if ((await textOf(`${admin}/metrics`)).includes(wanted)) return
+      }
+      throw new Error(`not all of ${count} Pings are parked`)
     },
     watch: (on) =>
       on ? writeFileSync(`${turnsFile}-watch`, '') : rmSync(`${turnsFile}-watch`, { force: true }),
@@ -226,6 +233,7 @@ async function textOf(url: string): Promise<string> {
 }
 
 const turnsTimeoutMs = 30_000
+const parkTimeoutMs = 120_000
 
 /** A worker writes it when it has measured for long enough. */
 async function turnsIn(file: string): Promise<Turns> {
