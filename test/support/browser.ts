@@ -38,6 +38,8 @@ export interface Tab {
   /** What keeps people from using the page, one line each; empty where nothing does. */
   readonly accessibilityFaults: () => Promise<readonly string[]>
   readonly focused: () => Promise<Focused>
+  /** What the page itself puts the focus on: a browser does so some time after the page is there. */
+  readonly startsAt: () => Promise<Focused>
 }
 
 /** A tab of a browser of its own: nothing is shared with another one. */
@@ -55,5 +57,9 @@ export async function openTab(browser: Browser, options: BrowserContextOptions):
     complaints,
     accessibilityFaults: () => page.evaluate('easgateTest.faults()'),
     focused: () => page.evaluate('easgateTest.focused()'),
+    startsAt: async () => {
+      await page.locator(':focus').waitFor()
+      return page.evaluate('easgateTest.focused()')
+    },
   }
 }
