@@ -7,25 +7,34 @@ export interface Publisher {
   readonly settled: () => Promise<void>
 }
 
+/** Changes of one batch: a worker reads and applies them in one go, in a few milliseconds. */
+const maxBatch = 500
+
 /**
  * One batch is under way at a time; what comes meanwhile makes the next.
  * @param publish must not reject
  */
 export function createPublisher(publish: (changes: readonly Change[]) => Promise<void>): Publisher {
-  let waiting: Change[] = []
+  /** The last batch, for as long as it waits and has room. */
+  let open: Change[] | undefined
   /** The last batch that was asked for; each waits for the one before. */
   let last: Promise<void> = Promise.resolve()
 
-  const publishWaiting = () => {
-    const batch = waiting
-    waiting = []
-    return publish(batch)
+  const begin = (): Change[] => {
+    const batch: Change[] = []
+    last = last.then(() => {
+      if (open === batch) open = undefined
+      return publish(batch)
+    })
+    return batch
   }
 
   return {
     add: (changes) => {
-      if (waiting.length === 0) last = last.then(publishWaiting)
-      for (const change of changes) waiting.push(change)
+      for (const change of changes) {
+        if (open === undefined || open.length === maxBatch) open = begin()
+        open.push(change)
+      }
     },
     settled: () => last,
   }

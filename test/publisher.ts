@@ -56,3 +56,21 @@ void t.test('settled waits for what was added before it, and for no more', async
   batches[1]?.end()
   t.ok(await isSettled(second))
 })
+
+void t.test('many changes go out in several batches, one after the other (T-52)', async (t) => {
+  const { publisher, batches, revisions } = startPublisher()
+  const changes = Array.from({ length: 1200 }, (_, index) => change(index))
+  publisher.add(changes)
+  const settled = publisher.settled()
+  for (const length of [500, 500, 200]) {
+    await nextTurn()
+    t.equal(revisions().at(-1)?.length, length)
+    t.notOk(await isSettled(settled))
+    batches.at(-1)?.end()
+  }
+  t.ok(await isSettled(settled))
+  t.strictSame(
+    revisions().flat(),
+    changes.map(({ revision }) => revision),
+  )
+})
